@@ -1,0 +1,1 @@
+"""Core: pure order-flow computation, one concept a file. Imports nothing of the package."""

@@ -1,0 +1,1 @@
+"""Decisions: framing, score, lifecycle, risk. Pure."""

@@ -1,0 +1,1 @@
+"""Nautilus indicator twins of `core`, one concept a file."""

@@ -1,0 +1,1 @@
+"""The five pattern detectors and their contract. Pure."""
