@@ -1,0 +1,197 @@
+"""Footprint bars: volume by price row and aggressor, and what a bar of it shows.
+
+`bid` is what sellers hit, `ask` is what buyers lifted. One aggregator makes every kind of bar: by
+time, prints, volume, dollars, range or delta. The rows of the open bar lie in `cells`, an int64
+array whose first row is `base_row`; where the bar outgrows it, `add_trade` says so before it
+changes anything and the caller lays it anew (`widen`). Nothing is dropped.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+
+from of_nautilus.core.record import INT, Ints, State, allocate, record
+
+# Columns of a bar's cells, a row of prices each.
+BID, ASK, UNCLASSIFIED, BID_PRINTS, ASK_PRINTS, UNCLASSIFIED_PRINTS = range(6)
+CELL_COLUMNS = 6
+
+
+class BarKind(IntEnum):
+    """What closes a bar."""
+
+    TIME = 0  # `size` ns of event time, aligned to the epoch
+    TICK = 1  # `size` prints
+    VOLUME = 2  # `size` lots
+    DOLLAR = 3  # `size` tick-lots (price in ticks times size in lots)
+    RANGE = 4  # high - low of `size` ticks
+    DELTA = 5  # |delta| of `size` lots
+
+
+BAR = record(
+    ("open_ts", INT),
+    ("close_ts", INT),
+    ("last_ts", INT),
+    ("open", INT),
+    ("high", INT),
+    ("low", INT),
+    ("close", INT),
+    ("buy", INT),
+    ("sell", INT),
+    ("unclassified", INT),
+    ("trades", INT),
+    ("delta_min", INT),
+    ("delta_max", INT),
+    ("dollars", INT),
+    ("cvd", INT),
+    ("kind", INT),
+    ("size", INT),
+    ("ticks_per_row", INT),
+    ("base_row", INT),
+    ("low_row", INT),
+    ("high_row", INT),
+)
+
+
+def new_footprint(
+    kind: BarKind, size: int, ticks_per_row: int = 1, rows: int = 256
+) -> tuple[State, Ints]:
+    """Return a fresh bar state and its cells.
+
+    Raises
+    ------
+    ValueError
+        If `size`, `ticks_per_row` or `rows` is < 1.
+    """
+    for name, value in (("size", size), ("ticks_per_row", ticks_per_row), ("rows", rows)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be >= 1, was {value}")
+    state = allocate(BAR)
+    state["kind"], state["size"], state["ticks_per_row"] = kind, size, ticks_per_row
+    return state, allocate_cells(rows)
+
+
+def allocate_cells(rows: int) -> Ints:
+    """Return zeroed cells for so many price rows."""
+    return np.zeros((rows, CELL_COLUMNS), np.int64)
+
+
+@njit(cache=True)
+def is_due(bar, ts):  # type: ignore[no-untyped-def]
+    """Return whether time alone closes the open bar at `ts` (inside the compiler)."""
+    return bar.trades > 0 and ts >= bar.close_ts
+
+
+@njit(cache=True)
+def is_full(bar):  # type: ignore[no-untyped-def]
+    """Return whether the last trade completed a bar that is not counted in time."""
+    if bar.kind == 0 or bar.trades == 0:
+        return False
+    if bar.kind == 1:
+        return bar.trades >= bar.size
+    if bar.kind == 2:
+        return bar.buy + bar.sell + bar.unclassified >= bar.size
+    if bar.kind == 3:
+        return bar.dollars >= bar.size
+    if bar.kind == 4:
+        return bar.high - bar.low >= bar.size
+    return abs(bar.buy - bar.sell) >= bar.size
+
+
+@njit(cache=True)
+def add_trade(bar, cells, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Add one trade to the open bar; False, and nothing changed, if its row is outside `cells`."""
+    row = price // bar.ticks_per_row
+    if bar.trades == 0:
+        bar.base_row = row - len(cells) // 2
+        bar.low_row = row
+        bar.high_row = row
+        bar.open = price
+        bar.high = price
+        bar.low = price
+        if bar.kind == 0:
+            bar.open_ts = ts - ts % bar.size
+            bar.close_ts = bar.open_ts + bar.size
+        else:
+            bar.open_ts = ts
+            bar.close_ts = 0x7FFFFFFFFFFFFFFF
+    at = row - bar.base_row
+    if at < 0 or at >= len(cells):
+        return False
+    column = 1 if side > 0 else (0 if side < 0 else 2)
+    cells[at, column] += size
+    cells[at, column + 3] += 1
+    bar.low_row = min(bar.low_row, row)
+    bar.high_row = max(bar.high_row, row)
+    bar.high = max(bar.high, price)
+    bar.low = min(bar.low, price)
+    bar.close = price
+    bar.last_ts = ts
+    bar.trades += 1
+    bar.dollars += price * size
+    if side > 0:
+        bar.buy += size
+    elif side < 0:
+        bar.sell += size
+    else:
+        bar.unclassified += size
+    delta = bar.buy - bar.sell
+    bar.delta_min = min(bar.delta_min, delta)
+    bar.delta_max = max(bar.delta_max, delta)
+    return True
+
+
+@njit(cache=True)
+def start_bar(bar, cells):  # type: ignore[no-untyped-def]
+    """Clear the bar and the cells it used, for the next one (inside the compiler)."""
+    if bar.trades > 0:
+        cells[bar.low_row - bar.base_row : bar.high_row - bar.base_row + 1, :] = 0
+    bar.trades = 0
+    bar.buy = 0
+    bar.sell = 0
+    bar.unclassified = 0
+    bar.delta_min = 0
+    bar.delta_max = 0
+    bar.dollars = 0
+    bar.cvd = 0
+    bar.close_ts = 0x7FFFFFFFFFFFFFFF
+
+
+@njit(cache=True)
+def step_footprint(state: State, cells: Ints, ts: int, price: int, size: int, side: int) -> int:
+    """Advance a bar by one trade: 0, or 1 if the bar is full, or -1 if `cells` is too small."""
+    if not add_trade(state[0], cells, ts, price, size, side):
+        return -1
+    return 1 if is_full(state[0]) else 0
+
+
+@njit(cache=True)
+def next_bar(state: State, cells: Ints) -> None:
+    """Clear the bar and its cells for the next one."""
+    start_bar(state[0], cells)
+
+
+def widen(state: State, cells: Ints, price: int) -> Ints:
+    """Return the open bar's cells laid anew, `base_row` moved, so that `price` fits."""
+    bar = state[0]
+    row = price // int(bar.ticks_per_row)
+    low = min(int(bar.low_row), row)
+    high = max(int(bar.high_row), row)
+    rows = 2 * len(cells)
+    while rows < 2 * (high - low + 1):
+        rows *= 2
+    base = (low + high) // 2 - rows // 2
+    wider = allocate_cells(rows)
+    used = bar_cells(state, cells)
+    at = int(bar.low_row) - base
+    wider[at : at + len(used)] = used
+    bar.base_row = base
+    return wider
+
+
+def bar_cells(state: State, cells: Ints) -> Ints:
+    """Return the traded span of the open bar: a view, lowest row first."""
+    bar = state[0]
+    start = int(bar.low_row - bar.base_row)
+    return cells[start : start + int(bar.high_row - bar.low_row) + 1]
