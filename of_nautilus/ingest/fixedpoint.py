@@ -1,0 +1,135 @@
+"""Decimal values as integers: from text and floats, and to and from the catalog's 16 bytes."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from nautilus_trader.core import nautilus_pyo3
+from numpy.typing import NDArray
+
+from of_nautilus.ingest.errors import IngestError
+
+DECIMALS = 16  # the host stores value * 10**16 as a little-endian signed 128-bit integer
+BYTES = 16
+WIRE_TYPE = pa.binary(BYTES)
+
+_EXACT = 2.0**51  # below it a product of two doubles is still within half a unit
+
+
+def require_high_precision() -> None:
+    """Fail with one clear line where the installed host was built with 64-bit prices."""
+    if nautilus_pyo3.PRECISION_BYTES != BYTES:
+        raise IngestError(
+            f"this NautilusTrader stores prices in {nautilus_pyo3.PRECISION_BYTES} bytes, "
+            f"the catalog needs {BYTES}",
+            todo="install a build with high precision (the default on Linux and macOS)",
+        )
+
+
+def encode(units: NDArray[np.int64], precision: int) -> pa.Array:
+    """Integers in units of 10**-precision as the catalog's fixed-size binary column.
+
+    Exact for every int64; `precision` is 0 to 16.
+    """
+    shift = DECIMALS - precision
+    five = 5**shift
+    low_high = np.empty((len(units), 2), np.int64)
+    if len(units) and max(-int(units.min()), int(units.max())) > (2**63 - 1) // five:
+        return _encode_wide(units, shift)
+    fives = units * np.int64(five)  # times 10**shift is times 5**shift, then a shift of bits
+    np.left_shift(fives, shift, out=low_high[:, 0])
+    np.right_shift(fives, 64 - shift if shift else 63, out=low_high[:, 1])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        WIRE_TYPE, len(units), [None, pa.py_buffer(low_high)]
+    )
+
+
+def _encode_wide(units: NDArray[np.int64], shift: int) -> pa.Array:
+    """The same for values whose product with 5**shift leaves 64 bits: through Arrow's decimals."""
+    wide = pa.array(units).cast(pa.decimal128(19, 0)).cast(pa.decimal128(19 + shift, shift))
+    return pa.FixedSizeBinaryArray.from_buffers(WIRE_TYPE, len(units), wide.buffers())
+
+
+def decode(column: pa.ChunkedArray | pa.Array, precision: int) -> NDArray[np.int64]:
+    """A fixed-size binary column of the catalog as integers in units of 10**-precision."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    shift = DECIMALS - precision
+    out = np.empty(len(column), np.int64)
+    inverse = np.uint64(pow(5**shift, -1, 2**64))  # 5**shift is odd: dividing is multiplying
+    done = 0
+    for chunk in chunks:
+        size = len(chunk)
+        flat = np.frombuffer(chunk.buffers()[1], np.uint64)
+        words = flat[2 * chunk.offset : 2 * (chunk.offset + size)].reshape(-1, 2)
+        if shift:
+            part = (words[:, 0] >> np.uint64(shift)) | (words[:, 1] << np.uint64(64 - shift))
+            part *= inverse
+        else:
+            part = words[:, 0]
+        out[done : done + size] = part.view(np.int64)
+        done += size
+    return out
+
+
+def scaled(values: NDArray[np.float64], precision: int) -> tuple[NDArray[np.int64], int]:
+    """Floats read from decimal text as integers in units of 10**-precision.
+
+    Returns the integers and the index of the first value that is not finite, is too large to be
+    exact, or has more decimals than `precision`; -1 where there is none.
+    """
+    exact = values * 10.0**precision
+    units = np.rint(exact)
+    size = np.abs(exact)
+    good = (size < _EXACT) & (np.abs(exact - units) <= np.maximum(1e-6, size * 2.0**-51))
+    if good.all():
+        return units.astype(np.int64), -1
+    bad = int(np.argmin(good))
+    return np.where(good, units, 0.0).astype(np.int64), bad
+
+
+def to_grid(
+    units: NDArray[np.int64], precision: int, increment: Any
+) -> tuple[NDArray[np.int64], int]:
+    """Integers in units of 10**-precision as whole increments (ticks or lots), floored.
+
+    Parameters
+    ----------
+    units : NDArray[np.int64]
+        Prices or sizes, as a column holds them.
+    precision : int
+        The column's number of decimals.
+    increment : Price or Quantity
+        The instrument's `price_increment` or `size_increment`.
+
+    Returns
+    -------
+    tuple[NDArray[np.int64], int]
+        The ticks or lots, and how many values were not on the grid.
+
+    Examples
+    --------
+    >>> from nautilus_trader.model.objects import Price
+    >>> to_grid(np.array([6180030, 6180035]), 2, Price.from_str("0.10"))
+    (array([618003, 618003]), 1)
+
+    """
+    step = increment_units(increment, precision)
+    if step == 1:
+        return units, 0
+    steps, rest = np.divmod(units, np.int64(step))
+    return steps, int(np.count_nonzero(rest))
+
+
+def increment_units(increment: Any, precision: int) -> int:
+    """An increment in units of 10**-precision.
+
+    Raises
+    ------
+    IngestError
+        If the increment has more decimals than `precision` can hold.
+
+    """
+    step, rest = divmod(int(increment.raw), 10 ** (DECIMALS - precision))
+    if rest or step <= 0:
+        raise IngestError(f"an increment of {increment} does not fit {precision} decimals")
+    return step
