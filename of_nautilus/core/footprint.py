@@ -7,6 +7,7 @@ changes anything and the caller lays it anew (`widen`). Nothing is dropped.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,10 +22,10 @@ CELL_COLUMNS = 6
 class BarKind(IntEnum):
     """What closes a bar."""
 
-    TIME = 0  # `size` ns of event time, aligned to the epoch
-    TICK = 1  # `size` prints
-    VOLUME = 2  # `size` lots
-    DOLLAR = 3  # `size` tick-lots (price in ticks times size in lots)
+    TIME = 0  # `length` ns of event time, aligned to the epoch
+    TICK = 1  # `length` prints
+    VOLUME = 2  # `length` lots
+    DOLLAR = 3  # `length` tick-lots (price in ticks times size in lots)
     RANGE = 4  # high - low of `size` ticks
     DELTA = 5  # |delta| of `size` lots
 
@@ -46,7 +47,7 @@ BAR = record(
     ("dollars", INT),
     ("cvd", INT),
     ("kind", INT),
-    ("size", INT),
+    ("length", INT),
     ("ticks_per_row", INT),
     ("base_row", INT),
     ("low_row", INT),
@@ -55,20 +56,20 @@ BAR = record(
 
 
 def new_footprint(
-    kind: BarKind, size: int, ticks_per_row: int = 1, rows: int = 256
+    kind: BarKind, length: int, ticks_per_row: int = 1, rows: int = 256
 ) -> tuple[State, Ints]:
     """Return a fresh bar state and its cells.
 
     Raises
     ------
     ValueError
-        If `size`, `ticks_per_row` or `rows` is < 1.
+        If `length`, `ticks_per_row` or `rows` is < 1.
     """
-    for name, value in (("size", size), ("ticks_per_row", ticks_per_row), ("rows", rows)):
+    for name, value in (("length", length), ("ticks_per_row", ticks_per_row), ("rows", rows)):
         if value < 1:
             raise ValueError(f"`{name}` must be >= 1, was {value}")
     state = allocate(BAR)
-    state["kind"], state["size"], state["ticks_per_row"] = kind, size, ticks_per_row
+    state["kind"], state["length"], state["ticks_per_row"] = kind, length, ticks_per_row
     return state, allocate_cells(rows)
 
 
@@ -89,14 +90,14 @@ def is_full(bar):  # type: ignore[no-untyped-def]
     if bar.kind == 0 or bar.trades == 0:
         return False
     if bar.kind == 1:
-        return bar.trades >= bar.size
+        return bar.trades >= bar.length
     if bar.kind == 2:
-        return bar.buy + bar.sell + bar.unclassified >= bar.size
+        return bar.buy + bar.sell + bar.unclassified >= bar.length
     if bar.kind == 3:
-        return bar.dollars >= bar.size
+        return bar.dollars >= bar.length
     if bar.kind == 4:
-        return bar.high - bar.low >= bar.size
-    return abs(bar.buy - bar.sell) >= bar.size
+        return bar.high - bar.low >= bar.length
+    return abs(bar.buy - bar.sell) >= bar.length
 
 
 @njit(cache=True)
@@ -111,8 +112,8 @@ def add_trade(bar, cells, ts, price, size, side):  # type: ignore[no-untyped-def
         bar.high = price
         bar.low = price
         if bar.kind == 0:
-            bar.open_ts = ts - ts % bar.size
-            bar.close_ts = bar.open_ts + bar.size
+            bar.open_ts = ts - ts % bar.length
+            bar.close_ts = bar.open_ts + bar.length
         else:
             bar.open_ts = ts
             bar.close_ts = 0x7FFFFFFFFFFFFFFF
@@ -172,9 +173,8 @@ def next_bar(state: State, cells: Ints) -> None:
     start_bar(state[0], cells)
 
 
-def widen(state: State, cells: Ints, price: int) -> Ints:
-    """Return the open bar's cells laid anew, `base_row` moved, so that `price` fits."""
-    bar = state[0]
+def widen(bar: Any, cells: Ints, price: int) -> Ints:
+    """Return a bar record's cells laid anew, its `base_row` moved, so that `price` fits."""
     row = price // int(bar.ticks_per_row)
     low = min(int(bar.low_row), row)
     high = max(int(bar.high_row), row)
@@ -183,15 +183,14 @@ def widen(state: State, cells: Ints, price: int) -> Ints:
         rows *= 2
     base = (low + high) // 2 - rows // 2
     wider = allocate_cells(rows)
-    used = bar_cells(state, cells)
+    used = bar_cells(bar, cells)
     at = int(bar.low_row) - base
     wider[at : at + len(used)] = used
     bar.base_row = base
     return wider
 
 
-def bar_cells(state: State, cells: Ints) -> Ints:
-    """Return the traded span of the open bar: a view, lowest row first."""
-    bar = state[0]
+def bar_cells(bar: Any, cells: Ints) -> Ints:
+    """Return the traded span of a bar record: a view of `cells`, lowest row first."""
     start = int(bar.low_row - bar.base_row)
     return cells[start : start + int(bar.high_row - bar.low_row) + 1]

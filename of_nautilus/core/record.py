@@ -21,7 +21,16 @@ FLOAT = np.dtype("f8")
 
 
 def record(*fields: Any) -> np.dtype[Any]:
-    """Return a record dtype whose fields read as attributes, with and without the compiler."""
+    """Return a record dtype whose fields read as attributes, with and without the compiler.
+
+    Raises
+    ------
+    ValueError
+        If a field has the name of an attribute of NumPy's scalars: only the compiler would find it.
+    """
+    for name, *_ in fields:
+        if hasattr(np.record, name):
+            raise ValueError(f"`name` must not be an attribute of numpy.record, was {name!r}")
     return np.dtype((np.record, np.dtype(list(fields))))
 
 

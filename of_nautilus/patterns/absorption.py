@@ -1,0 +1,468 @@
+"""Absorption: aggressive volume that price does not follow.
+
+Method 1 reads a closed bar: delta on one side, the close on the other. Method 2 reads the tape:
+the same side strikes one price row again and again within half a minute, and price does not get
+past it. Somebody is filling passive orders there; the signal is on the passive side.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numba import njit
+
+from of_nautilus.core.record import INT, Ints, State, allocate, record
+from of_nautilus.patterns.signal import Pattern, Signal
+
+SECOND = 1_000_000_000
+
+# Columns of the ring of bursts that count, oldest first.
+ROW, SIDE, START, VOLUME, HIGH, LOW, ALIVE = range(7)
+BURST_COLUMNS = 7
+# ALIVE values: 0 spent, 1 counts, 2 mutes the row until it expires.
+
+_OPEN = 16  # bursts that can still grow: rows around the last print, two sides
+_HELD = 64
+_FIRED = 16
+
+LEVEL_ABSORPTION = record(
+    # What fires, in lots, ticks and ns.
+    ("row_ticks", INT),
+    ("big", INT),
+    ("min_volume", INT),
+    ("min_attempts", INT),
+    ("max_displacement", INT),
+    ("window", INT),
+    ("gap", INT),
+    ("away_rows", INT),
+    ("hold", INT),
+    # The ring of counted bursts, and the bursts that can still grow.
+    ("tail", INT),
+    ("head", INT),
+    ("last_price", INT),
+    ("has_last", INT),
+    ("open_count", INT),
+    ("open_row", INT, (_OPEN,)),
+    ("open_side", INT, (_OPEN,)),
+    ("open_start", INT, (_OPEN,)),
+    ("open_last", INT, (_OPEN,)),
+    ("open_volume", INT, (_OPEN,)),
+    ("open_high", INT, (_OPEN,)),
+    ("open_low", INT, (_OPEN,)),
+    ("open_slot", INT, (_OPEN,)),
+    # Absorptions that must hold for a while before they are signals.
+    ("held_count", INT),
+    ("held_due", INT, (_HELD,)),
+    ("held_limit", INT, (_HELD,)),
+    ("held_facts", INT, (_HELD, 6)),
+    ("next_due", INT),
+    # What fired in the last step.
+    ("fired_count", INT),
+    ("fired_facts", INT, (_FIRED, 6)),
+    ("overflow", INT),
+    ("ready", INT),
+)
+# Columns of the facts of one absorption.
+TS, FACT_ROW, FACT_SIDE, FACT_VOLUME, ATTEMPTS, DISPLACEMENT = range(6)
+_NEVER = 0x7FFFFFFFFFFFFFFF
+
+
+class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What counts as absorption.
+
+    Parameters
+    ----------
+    min_volume : float
+        Aggressive volume, base units, > 0.
+    big_trade : float
+        Prints of one side at one row count as an attempt from this volume on, base units, > 0.
+    min_attempts : int
+        Attempts at the row, >= 1.
+    max_displacement_ticks : int
+        How far price may print beyond the row, >= 0.
+    window_s, gap_s : float
+        Over which time the attempts count, and the pause that ends one; seconds, > 0.
+    hold_s : float
+        The row must hold for so long before the signal, >= 0.
+    row_ticks : int
+        Height of a row, >= 1.
+    away_rows : int
+        A print so many rows away ends an attempt, >= 1.
+    cap : float
+        Largest strength, 0 to 100.
+    count_cap : int
+        Attempts beyond this many add no strength, 0 for no limit.
+    min_trades : int
+        Prints that a bar needs for method 1, >= 0.
+    """
+
+    min_volume: float = 20.0
+    big_trade: float = 3.0
+    min_attempts: int = 2
+    max_displacement_ticks: int = 3
+    window_s: float = 30.0
+    gap_s: float = 2.0
+    hold_s: float = 0.0
+    row_ticks: int = 1
+    away_rows: int = 1
+    cap: float = 100.0
+    count_cap: int = 0
+    min_trades: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("min_volume", "big_trade", "window_s", "gap_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be > 0, was {getattr(self, name)}")
+        for name, low in (
+            ("min_attempts", 1),
+            ("row_ticks", 1),
+            ("away_rows", 1),
+            ("max_displacement_ticks", 0),
+            ("hold_s", 0),
+            ("count_cap", 0),
+            ("min_trades", 0),
+        ):
+            if getattr(self, name) < low:
+                raise ValueError(f"`{name}` must be >= {low}, was {getattr(self, name)}")
+        if not 0 <= self.cap <= 100:
+            raise ValueError(f"`cap` must be 0 to 100, was {self.cap}")
+
+
+def bar_absorption(
+    bar: Any, min_volume: int, cap: float = 100.0, min_trades: int = 0
+) -> Signal | None:
+    """Return the absorption that a closed bar shows, or None (method 1).
+
+    A bar whose delta is positive but that closed lower absorbed its buyers: sell, at its high; the
+    mirror buys at its low. A bar that closed where it opened shows neither. The strength is
+    ``min(cap, 40 * |delta| / min_volume)``.
+
+    Parameters
+    ----------
+    bar : record
+        A closed bar (`core.footprint.BAR`).
+    min_volume : int
+        Least |delta|, lots.
+    """
+    delta = int(bar.buy - bar.sell)
+    move = int(bar.close - bar.open)
+    if abs(delta) < min_volume or delta * move >= 0 or bar.trades < min_trades:
+        return None
+    side = -1 if delta > 0 else 1
+    return Signal(
+        ts=int(bar.close_ts),
+        pattern=Pattern.ABSORPTION,
+        side=side,
+        price=int(bar.high if side < 0 else bar.low),
+        strength=bar_strength(abs(delta), min_volume, cap),
+        reasons={
+            "method": 1,
+            "delta": delta,
+            "move_ticks": move,
+            "min_volume": min_volume,
+        },
+    )
+
+
+def bar_strength(volume: float, min_volume: float, cap: float) -> float:
+    """Return the strength of method 1."""
+    return min(cap, 40.0 * volume / min_volume)
+
+
+def level_strength(
+    volume: float, attempts: int, min_volume: float, cap: float, count_cap: int = 0
+) -> float:
+    """Return the strength of method 2."""
+    counted = min(attempts, count_cap) if count_cap else attempts
+    return min(cap, 30.0 * volume / min_volume + 15.0 * counted)
+
+
+def new_level_absorption() -> tuple[State, Ints]:
+    """Return a fresh state of method 2 and its ring of bursts; not ready until `set_levels`."""
+    state = allocate(LEVEL_ABSORPTION)
+    state["next_due"] = _NEVER
+    return state, np.zeros((256, BURST_COLUMNS), np.int64)
+
+
+def set_levels(
+    level: Any,
+    *,
+    row_ticks: int,
+    big: int,
+    min_volume: int,
+    min_attempts: int,
+    max_displacement: int,
+    config: AbsorptionConfig,
+) -> None:
+    """Set what fires (lots and ticks) in a state record; a new row height forgets the bursts.
+
+    Raises
+    ------
+    ValueError
+        If more rows than can be watched fit into `max_displacement`.
+    """
+    if max_displacement // row_ticks > _HELD // 2 - 4:
+        raise ValueError(
+            f"`max_displacement_ticks` must be < {(_HELD // 2 - 3) * row_ticks} at rows of "
+            f"{row_ticks} ticks, was {max_displacement}"
+        )
+    if level.row_ticks != row_ticks:
+        level.tail = level.head
+        level.open_count = 0
+        level.held_count = 0
+        level.next_due = _NEVER
+    level.row_ticks = row_ticks
+    level.big = max(1, big)
+    level.min_volume = max(1, min_volume)
+    level.min_attempts = min_attempts
+    level.max_displacement = max_displacement
+    level.window = int(config.window_s * SECOND)
+    level.gap = int(config.gap_s * SECOND)
+    level.hold = int(config.hold_s * SECOND)
+    level.away_rows = config.away_rows
+    level.ready = 1
+
+
+@njit(cache=True)
+def has_room(level, bursts):  # type: ignore[no-untyped-def]
+    """Return whether one more trade fits into the ring, whatever it does."""
+    return level.head - level.tail + 2 <= len(bursts)
+
+
+@njit(cache=True)
+def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Advance method 2 by one trade; return how many absorptions fired (inside the compiler).
+
+    Facts of what fired are in `fired_facts`. The caller has asked `has_room`, and has called
+    `fire_due` for everything due before `ts`.
+    """
+    level.fired_count = 0
+    if level.ready == 0:
+        return 0
+    cap = len(bursts)
+    oldest = ts - level.window
+    while level.tail < level.head and (
+        bursts[level.tail % cap, START] <= oldest or bursts[level.tail % cap, ALIVE] == 0
+    ):
+        level.tail += 1
+    # New extremes reach every burst that began before them.
+    if level.has_last:
+        if price > level.last_price:
+            for slot in range(level.tail, level.head):
+                at = slot % cap
+                bursts[at, HIGH] = max(bursts[at, HIGH], price)
+            for k in range(level.open_count):
+                level.open_high[k] = max(level.open_high[k], price)
+        elif price < level.last_price:
+            for slot in range(level.tail, level.head):
+                at = slot % cap
+                bursts[at, LOW] = min(bursts[at, LOW], price)
+            for k in range(level.open_count):
+                level.open_low[k] = min(level.open_low[k], price)
+        if price != level.last_price and level.held_count > 0:
+            _drop_broken(level, price)
+    level.last_price = price
+    level.has_last = 1
+    row = price // level.row_ticks
+    # Bursts that a pause or a print elsewhere ends.
+    kept = 0
+    mine = -1
+    for k in range(level.open_count):
+        if ts - level.open_last[k] <= level.gap and abs(row - level.open_row[k]) < level.away_rows:
+            if kept != k:
+                level.open_row[kept] = level.open_row[k]
+                level.open_side[kept] = level.open_side[k]
+                level.open_start[kept] = level.open_start[k]
+                level.open_last[kept] = level.open_last[k]
+                level.open_volume[kept] = level.open_volume[k]
+                level.open_high[kept] = level.open_high[k]
+                level.open_low[kept] = level.open_low[k]
+                level.open_slot[kept] = level.open_slot[k]
+            if level.open_row[kept] == row and level.open_side[kept] == side:
+                mine = kept
+            kept += 1
+    level.open_count = kept
+    if side == 0:
+        return 0
+    if mine < 0:
+        if level.open_count == _OPEN:
+            level.overflow += 1
+            return 0
+        mine = level.open_count
+        level.open_count += 1
+        level.open_row[mine] = row
+        level.open_side[mine] = side
+        level.open_start[mine] = ts
+        level.open_volume[mine] = 0
+        level.open_high[mine] = price
+        level.open_low[mine] = price
+        level.open_slot[mine] = -1
+    level.open_last[mine] = ts
+    level.open_volume[mine] += size
+    slot = level.open_slot[mine]
+    if slot >= 0:
+        if slot >= level.tail and bursts[slot % cap, ALIVE] == 1:
+            bursts[slot % cap, VOLUME] += size
+        else:
+            return 0
+    elif level.open_volume[mine] >= level.big:
+        slot = level.head
+        level.head += 1
+        level.open_slot[mine] = slot
+        at = slot % cap
+        bursts[at, ROW] = row
+        bursts[at, SIDE] = side
+        bursts[at, START] = level.open_start[mine]
+        bursts[at, VOLUME] = level.open_volume[mine]
+        bursts[at, HIGH] = level.open_high[mine]
+        bursts[at, LOW] = level.open_low[mine]
+        bursts[at, ALIVE] = 1
+    else:
+        return 0
+    return _judge(level, bursts, ts, row, side)
+
+
+@njit(cache=True)
+def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
+    """Fire, or begin to hold, if the bursts at the row now amount to an absorption."""
+    cap = len(bursts)
+    volume = 0
+    attempts = 0
+    displacement = 0
+    low_edge = row * level.row_ticks
+    high_edge = low_edge + level.row_ticks - 1
+    for slot in range(level.tail, level.head):
+        at = slot % cap
+        if bursts[at, ROW] != row or bursts[at, ALIVE] == 0:
+            continue
+        if bursts[at, START] <= ts - level.window:
+            continue
+        if bursts[at, ALIVE] == 2:
+            return 0
+        if bursts[at, SIDE] == side:
+            volume += bursts[at, VOLUME]
+            attempts += 1
+            if side > 0:
+                displacement = max(displacement, bursts[at, HIGH] - high_edge)
+            else:
+                displacement = max(displacement, low_edge - bursts[at, LOW])
+    if (
+        volume < level.min_volume
+        or attempts < level.min_attempts
+        or displacement > level.max_displacement
+    ):
+        return 0
+    # Clear the row, and mute it for one window.
+    for slot in range(level.tail, level.head):
+        if bursts[slot % cap, ROW] == row:
+            bursts[slot % cap, ALIVE] = 0
+    at = level.head % cap
+    level.head += 1
+    bursts[at, ROW] = row
+    bursts[at, SIDE] = side
+    bursts[at, START] = ts
+    bursts[at, VOLUME] = 0
+    bursts[at, HIGH] = level.last_price
+    bursts[at, LOW] = level.last_price
+    bursts[at, ALIVE] = 2
+    if level.hold == 0:
+        _write(level.fired_facts[0], ts, row, side, volume, attempts, displacement)
+        level.fired_count = 1
+        return 1
+    k = level.held_count
+    if k == _HELD:
+        level.overflow += 1
+        return 0
+    level.held_count += 1
+    level.held_due[k] = ts + level.hold
+    if side > 0:
+        level.held_limit[k] = high_edge + level.max_displacement
+    else:
+        level.held_limit[k] = low_edge - level.max_displacement
+    _write(level.held_facts[k], ts + level.hold, row, side, volume, attempts, displacement)
+    level.next_due = min(level.next_due, ts + level.hold)
+    return 0
+
+
+@njit(cache=True)
+def _write(facts, ts, row, side, volume, attempts, displacement):  # type: ignore[no-untyped-def]
+    facts[TS] = ts
+    facts[FACT_ROW] = row
+    facts[FACT_SIDE] = side
+    facts[FACT_VOLUME] = volume
+    facts[ATTEMPTS] = attempts
+    facts[DISPLACEMENT] = displacement
+
+
+@njit(cache=True)
+def _keep_held(level, kept, k):  # type: ignore[no-untyped-def]
+    if kept != k:
+        level.held_due[kept] = level.held_due[k]
+        level.held_limit[kept] = level.held_limit[k]
+        level.held_facts[kept, :] = level.held_facts[k, :]
+    level.next_due = min(level.next_due, level.held_due[kept])
+
+
+@njit(cache=True)
+def _drop_broken(level, price):  # type: ignore[no-untyped-def]
+    """Forget held absorptions that price has gone beyond."""
+    kept = 0
+    level.next_due = 0x7FFFFFFFFFFFFFFF
+    for k in range(level.held_count):
+        side = level.held_facts[k, FACT_SIDE]
+        if (price - level.held_limit[k]) * side <= 0:
+            _keep_held(level, kept, k)
+            kept += 1
+    level.held_count = kept
+
+
+@njit(cache=True)
+def fire_due(level, ts):  # type: ignore[no-untyped-def]
+    """Fire the held absorptions that are due at `ts`; return how many (inside the compiler)."""
+    kept = 0
+    level.fired_count = 0
+    level.next_due = 0x7FFFFFFFFFFFFFFF
+    for k in range(level.held_count):
+        if level.held_due[k] <= ts and level.fired_count < _FIRED:
+            level.fired_facts[level.fired_count, :] = level.held_facts[k, :]
+            level.fired_count += 1
+        else:
+            _keep_held(level, kept, k)
+            kept += 1
+    level.held_count = kept
+    return level.fired_count
+
+
+def widen_bursts(level: Any, bursts: Ints) -> Ints:
+    """Return a ring twice as long with the live bursts in their slots."""
+    wider = np.zeros((2 * len(bursts), BURST_COLUMNS), np.int64)
+    for slot in range(int(level.tail), int(level.head)):
+        wider[slot % len(wider)] = bursts[slot % len(bursts)]
+    return wider
+
+
+def fired_signals(level: Any, config: AbsorptionConfig) -> list[Signal]:
+    """Return the signals of the last step (method 2), oldest first."""
+    return [_level_signal(level, facts, config) for facts in level.fired_facts[: level.fired_count]]
+
+
+def _level_signal(level: Any, facts: Ints, config: AbsorptionConfig) -> Signal:
+    side = -int(facts[FACT_SIDE])
+    low_edge = int(facts[FACT_ROW] * level.row_ticks)
+    volume, attempts = int(facts[FACT_VOLUME]), int(facts[ATTEMPTS])
+    return Signal(
+        ts=int(facts[TS]),
+        pattern=Pattern.ABSORPTION,
+        side=side,
+        price=low_edge if side > 0 else low_edge + int(level.row_ticks) - 1,
+        strength=level_strength(
+            volume, attempts, int(level.min_volume), config.cap, config.count_cap
+        ),
+        reasons={
+            "method": 2,
+            "volume": volume,
+            "attempts": attempts,
+            "displacement_ticks": int(facts[DISPLACEMENT]),
+            "min_volume": int(level.min_volume),
+        },
+    )
