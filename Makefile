@@ -1,0 +1,38 @@
+# Each target does its own set-up: it finds a Python 3.12 to 3.14, makes .venv and installs, once.
+# ARGS is passed on: make demo ARGS="--json out.json", make test ARGS="-k book".
+
+ARGS =
+PY = .venv/bin/python
+
+.PHONY: help demo test bench lint setup clean
+
+help:
+	@echo "make demo    a synthetic market, a backtest over it, a summary"
+	@echo "make test    lint, types and every test"
+	@echo "make bench   every figure beside its floor"
+	@echo "make lint    ruff and mypy alone"
+	@echo "make clean   remove .venv and every cache"
+
+setup:
+	@.ci/setup
+
+demo: setup
+	@$(PY) -m of_nautilus demo $(ARGS)
+
+lint: setup
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+# Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
+# pytest's exit code 5 says that ARGS selected none of the kernels' tests.
+test: lint
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -m nojit $(ARGS) || [ $$? -eq 5 ]
+	$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
+
+bench: setup
+	@$(PY) -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find of_nautilus benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
