@@ -13,16 +13,13 @@ import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
-from typing import Any
 
 import msgspec
-import numpy as np
 from numba import njit
 
 from of_nautilus.core import delta, footprint
 from of_nautilus.core.delta import CVD
-from of_nautilus.core.footprint import BAR, BarKind
+from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.record import INT, Bytes, Ints, State, allocate, digest, record
 from of_nautilus.core.sessions import DAY, SessionClock
 from of_nautilus.core.ticks import MarketScale
@@ -33,6 +30,8 @@ from of_nautilus.patterns.signal import Signal
 _NEVER = 0x7FFFFFFFFFFFFFFF
 # What the compiled step says.
 _DONE, _DUE, _WIDEN_CELLS, _WIDEN_BURSTS, _HAPPENED = range(5)
+# What was due, or what a trade made happen.
+_ABSORBED, _BAR_CLOSED, _SESSION_ENDED = 1, 2, 4
 
 _QUALITY = record(
     ("trades", INT),
@@ -105,34 +104,6 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         SessionClock(self.session)
 
 
-@dataclass(frozen=True, eq=False)
-class ClosedBar:
-    """A closed footprint bar: its record (`core.footprint.BAR`) and its rows, lowest first."""
-
-    record: Any
-    cells: Ints
-
-    @property
-    def ts(self) -> int:
-        """When it closed, ns UTC."""
-        return int(self.record.close_ts)
-
-    @property
-    def delta(self) -> int:
-        """Buyer-initiated less seller-initiated lots."""
-        return int(self.record.buy - self.record.sell)
-
-    @property
-    def volume(self) -> int:
-        """All lots traded."""
-        return int(self.record.buy + self.record.sell + self.record.unclassified)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the bar's numbers."""
-        return digest(np.asarray(self.record), self.cells)
-
-
 @dataclass(frozen=True)
 class SessionStarted:
     """A session began."""
@@ -186,6 +157,63 @@ def _run(state, cells, bursts, ts, price, size, side, start):  # type: ignore[no
     return len(ts), 0
 
 
+@njit(cache=True)
+def _set_next_event(engine):  # type: ignore[no-untyped-def]
+    engine.next_event = min(engine.session_end, engine.cvd_end, engine.level.next_due)
+    if engine.bar.trades > 0:
+        engine.next_event = min(engine.next_event, engine.bar.close_ts)
+
+
+@njit(cache=True)
+def _do_next(state, ts, closed):  # type: ignore[no-untyped-def]
+    """Do the first thing that is due by `ts`; return what it was."""
+    engine = state[0]
+    while ts >= engine.next_event:
+        due = engine.next_event
+        if engine.level.next_due <= due:
+            fired = absorption.fire_due(engine.level, due)
+            _set_next_event(engine)
+            if fired > 0:
+                return 1
+        elif engine.bar.trades > 0 and (due >= engine.bar.close_ts or due >= engine.session_end):
+            # The end of a session closes whatever bar is open.
+            _close_bar(engine, due, closed)
+            return 2
+        elif due >= engine.session_end:
+            return 4
+        else:
+            delta.anchor(engine.cvd, due)
+            engine.cvd_end = due + 86_400_000_000_000
+            _set_next_event(engine)
+    return 0
+
+
+@njit(cache=True)
+def _after(state, closed):  # type: ignore[no-untyped-def]
+    """Return what the last trade made happen."""
+    engine = state[0]
+    happened = 0
+    if engine.level.fired_count > 0:
+        happened |= 1
+    if footprint.is_full(engine.bar):
+        _close_bar(engine, engine.bar.last_ts, closed)
+        happened |= 2
+    return happened
+
+
+@njit(cache=True)
+def _close_bar(engine, ts, closed):  # type: ignore[no-untyped-def]
+    engine.bar.cvd = engine.cvd.value
+    engine.bar.close_ts = ts
+    closed[0] = engine.bar
+
+
+@njit(cache=True)
+def _clear_bar(state, cells):  # type: ignore[no-untyped-def]
+    footprint.start_bar(state[0].bar, cells)
+    _set_next_event(state[0])
+
+
 class FlowEngine:
     """Computes the order flow of one instrument.
 
@@ -222,6 +250,7 @@ class FlowEngine:
         engine.bar.close_ts = _NEVER
         engine.level.next_due = _NEVER
         engine.level_ts = -1
+        self._closed: State = allocate(BAR)
         self._bars_sha = hashlib.sha256()
         self._bar_count = 0
         if self.config.absorption:
@@ -317,54 +346,37 @@ class FlowEngine:
 
     def _make_way(self, code: int, ts: int, price: int) -> None:
         """Do what the step asked for before it takes the trade."""
-        engine = self._state[0]
         if code == _DUE:
             self._do_due(ts)
         elif code == _WIDEN_CELLS:
-            self._cells = footprint.widen(engine.bar, self._cells, price)
+            self._cells = footprint.widen(self._state[0].bar, self._cells, price)
         else:
-            self._bursts = absorption.widen_bursts(engine.level, self._bursts)
+            self._bursts = absorption.widen_bursts(self._state[0].level, self._bursts)
 
     def _after_trade(self) -> None:
         """Collect what the last trade made happen."""
-        engine = self._state[0]
-        if engine.level.fired_count:
+        happened = _after(self._state, self._closed)
+        if happened & _ABSORBED:
             self._absorbed()
-        if footprint.is_full(engine.bar):
-            engine.bar.close_ts = engine.bar.last_ts
-            self._close_bar()
+        if happened & _BAR_CLOSED:
+            self._bar_closed()
 
     def _do_due(self, ts: int) -> None:
-        engine = self._state[0]
-        while ts >= engine.next_event:
-            due = int(engine.next_event)
-            if engine.level.next_due <= due:
-                absorption.fire_due(engine.level, due)
+        """Do everything that is due by `ts`, in the order of its own time."""
+        while True:
+            what = _do_next(self._state, ts, self._closed)
+            if what == _ABSORBED:
                 self._absorbed()
-            elif footprint.is_due(engine.bar, due):
-                self._close_bar()
-            elif due >= engine.session_end:
+            elif what == _BAR_CLOSED:
+                self._bar_closed()
+            elif what == _SESSION_ENDED:
                 self._roll_session(ts)
             else:
-                delta.anchor(engine.cvd, due)
-                engine.cvd_end = due + DAY
-            self._set_next_event()
-
-    def _set_next_event(self) -> None:
-        engine = self._state[0]
-        engine.next_event = min(
-            int(engine.session_end),
-            int(engine.cvd_end),
-            int(engine.level.next_due),
-            int(engine.bar.close_ts) if engine.bar.trades else _NEVER,
-        )
+                return
 
     def _roll_session(self, ts: int) -> None:
-        """End the session: its open bar closes; the next session is the one at or after `ts`."""
+        """Begin the session at or after `ts`."""
         engine = self._state[0]
-        if engine.bar.trades:
-            engine.bar.close_ts = min(int(engine.bar.close_ts), int(engine.session_end))
-            self._close_bar()
         start, end = self._sessions.bounds(ts)
         engine.session_start, engine.session_end = start, end
         if self.config.cvd_reset == "session":
@@ -375,26 +387,24 @@ class FlowEngine:
             engine.cvd_end = ts - ts % DAY + DAY
         else:
             engine.cvd_end = _NEVER
+        _set_next_event(engine)
         self._events.append(SessionStarted(start, end))
 
-    def _close_bar(self) -> None:
-        engine = self._state[0]
-        engine.bar.cvd = engine.cvd.value
-        closed = self._state["bar"].copy()
-        closed["base_row"] = closed["low_row"]  # where the window lay is no fact of the bar
-        bar = ClosedBar(closed[0], footprint.bar_cells(engine.bar, self._cells).copy())
-        footprint.start_bar(engine.bar, self._cells)
+    def _bar_closed(self) -> None:
+        bar = ClosedBar.of(self._closed, self._cells)
+        _clear_bar(self._state, self._cells)
         self._bar_count += 1
-        self._bars_sha.update(bytes.fromhex(bar.digest))
+        self._bars_sha.update(bar.to_bytes())
         self._events.append(bar)
-        if self.config.absorption:
+        if self.config.absorption and not self._level_ts >= bar.open_ts:
+            # What the tape showed within the bar has been acted on already.
             self._read_bar(bar, self.config.absorption)
 
     def _read_bar(self, bar: ClosedBar, config: AbsorptionConfig) -> None:
         signal = absorption.bar_absorption(
-            bar.record, int(self._state[0].level.min_volume), config.cap, config.min_trades
+            bar, self._lots(config.min_volume), config.cap, config.min_trades
         )
-        if signal and not self._absorbed_in(bar):
+        if signal:
             self._events.append(signal)
 
     def _absorbed(self) -> None:
@@ -403,9 +413,10 @@ class FlowEngine:
             self._state[0].level_ts = signals[-1].ts
             self._events += signals
 
-    def _absorbed_in(self, bar: ClosedBar) -> bool:
-        """Whether the tape already showed an absorption in this bar: it has been acted on."""
-        return bool(self._state[0].level_ts >= bar.record.open_ts)
+    @property
+    def _level_ts(self) -> int:
+        """When the tape last showed an absorption, ns UTC."""
+        return int(self._state[0].level_ts)
 
 
 _NOTHING: list[Event] = []

@@ -6,6 +6,7 @@ array whose first row is `base_row`; where the bar outgrows it, `add_trade` says
 changes anything and the caller lays it anew (`widen`). Nothing is dropped.
 """
 
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -53,6 +54,65 @@ BAR = record(
     ("low_row", INT),
     ("high_row", INT),
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosedBar:
+    """A closed footprint bar: times in ns UTC, prices in ticks, sizes in lots.
+
+    `cells` holds its rows, the lowest first (row `low_row`), with the columns named above. `buy` is
+    volume with a buyer as the aggressor. `delta_min` and `delta_max` bound the running delta, which
+    starts at 0. `dollars` is the sum of price times size, tick-lots. `cvd` is the cumulative delta
+    at the close.
+    """
+
+    open_ts: int
+    close_ts: int
+    last_ts: int
+    open: int
+    high: int
+    low: int
+    close: int
+    buy: int
+    sell: int
+    unclassified: int
+    trades: int
+    delta_min: int
+    delta_max: int
+    dollars: int
+    cvd: int
+    kind: int
+    length: int
+    ticks_per_row: int
+    low_row: int
+    high_row: int
+    cells: Ints
+
+    @classmethod
+    def of(cls, state: State, cells: Ints) -> "ClosedBar":
+        """Return the bar of a state, with a copy of the rows that it used."""
+        facts = dict(zip(state.dtype.names or (), state[0].item(), strict=True))
+        base = facts.pop("base_row")
+        low, high = facts["low_row"] - base, facts["high_row"] - base
+        return cls(**facts, cells=cells[low : high + 1].copy())
+
+    @property
+    def delta(self) -> int:
+        """Buyer-initiated less seller-initiated volume."""
+        return self.buy - self.sell
+
+    @property
+    def volume(self) -> int:
+        """All that traded."""
+        return self.buy + self.sell + self.unclassified
+
+    def to_bytes(self) -> bytes:
+        """Return the bar's numbers as bytes: equal exactly if the bars are."""
+        numbers = [getattr(self, name) for name in _NUMBERS]
+        return np.array(numbers, np.int64).tobytes() + self.cells.tobytes()
+
+
+_NUMBERS = tuple(field.name for field in fields(ClosedBar) if field.name != "cells")
 
 
 def new_footprint(

@@ -11,13 +11,15 @@ import msgspec
 import numpy as np
 from numba import njit
 
+from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.record import INT, Ints, State, allocate, record
 from of_nautilus.patterns.signal import Pattern, Signal
 
 SECOND = 1_000_000_000
 
-# Columns of the ring of bursts that count, oldest first.
+# Columns of a burst: in the ring of those that count, and of those that can still grow.
 ROW, SIDE, START, VOLUME, HIGH, LOW, ALIVE = range(7)
+SLOT, LAST = 6, 7
 BURST_COLUMNS = 7
 # ALIVE values: 0 spent, 1 counts, 2 mutes the row until it expires.
 
@@ -41,15 +43,9 @@ LEVEL_ABSORPTION = record(
     ("head", INT),
     ("last_price", INT),
     ("has_last", INT),
+    ("last_row", INT),
     ("open_count", INT),
-    ("open_row", INT, (_OPEN,)),
-    ("open_side", INT, (_OPEN,)),
-    ("open_start", INT, (_OPEN,)),
-    ("open_last", INT, (_OPEN,)),
-    ("open_volume", INT, (_OPEN,)),
-    ("open_high", INT, (_OPEN,)),
-    ("open_low", INT, (_OPEN,)),
-    ("open_slot", INT, (_OPEN,)),
+    ("open", INT, (_OPEN, 8)),
     # Absorptions that must hold for a while before they are signals.
     ("held_count", INT),
     ("held_due", INT, (_HELD,)),
@@ -129,7 +125,7 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 def bar_absorption(
-    bar: Any, min_volume: int, cap: float = 100.0, min_trades: int = 0
+    bar: ClosedBar, min_volume: int, cap: float = 100.0, min_trades: int = 0
 ) -> Signal | None:
     """Return the absorption that a closed bar shows, or None (method 1).
 
@@ -139,21 +135,20 @@ def bar_absorption(
 
     Parameters
     ----------
-    bar : record
-        A closed bar (`core.footprint.BAR`).
+    bar : ClosedBar
     min_volume : int
         Least |delta|, lots.
     """
-    delta = int(bar.buy - bar.sell)
-    move = int(bar.close - bar.open)
+    delta = bar.delta
+    move = bar.close - bar.open
     if abs(delta) < min_volume or delta * move >= 0 or bar.trades < min_trades:
         return None
     side = -1 if delta > 0 else 1
     return Signal(
-        ts=int(bar.close_ts),
+        ts=bar.close_ts,
         pattern=Pattern.ABSORPTION,
         side=side,
-        price=int(bar.high if side < 0 else bar.low),
+        price=bar.high if side < 0 else bar.low,
         strength=bar_strength(abs(delta), min_volume, cap),
         reasons={
             "method": 1,
@@ -209,6 +204,8 @@ def set_levels(
     if level.row_ticks != row_ticks:
         level.tail = level.head
         level.open_count = 0
+        level.has_last = 0
+        level.last_row = _NEVER
         level.held_count = 0
         level.next_due = _NEVER
     level.row_ticks = row_ticks
@@ -239,83 +236,59 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
     level.fired_count = 0
     if level.ready == 0:
         return 0
-    cap = len(bursts)
+    mask = len(bursts) - 1
     oldest = ts - level.window
     while level.tail < level.head and (
-        bursts[level.tail % cap, START] <= oldest or bursts[level.tail % cap, ALIVE] == 0
+        bursts[level.tail & mask, START] <= oldest or bursts[level.tail & mask, ALIVE] == 0
     ):
         level.tail += 1
-    # New extremes reach every burst that began before them.
-    if level.has_last:
-        if price > level.last_price:
-            for slot in range(level.tail, level.head):
-                at = slot % cap
-                bursts[at, HIGH] = max(bursts[at, HIGH], price)
-            for k in range(level.open_count):
-                level.open_high[k] = max(level.open_high[k], price)
-        elif price < level.last_price:
-            for slot in range(level.tail, level.head):
-                at = slot % cap
-                bursts[at, LOW] = min(bursts[at, LOW], price)
-            for k in range(level.open_count):
-                level.open_low[k] = min(level.open_low[k], price)
-        if price != level.last_price and level.held_count > 0:
-            _drop_broken(level, price)
-    level.last_price = price
-    level.has_last = 1
-    row = price // level.row_ticks
-    # Bursts that a pause or a print elsewhere ends.
-    kept = 0
-    mine = -1
-    for k in range(level.open_count):
-        if ts - level.open_last[k] <= level.gap and abs(row - level.open_row[k]) < level.away_rows:
-            if kept != k:
-                level.open_row[kept] = level.open_row[k]
-                level.open_side[kept] = level.open_side[k]
-                level.open_start[kept] = level.open_start[k]
-                level.open_last[kept] = level.open_last[k]
-                level.open_volume[kept] = level.open_volume[k]
-                level.open_high[kept] = level.open_high[k]
-                level.open_low[kept] = level.open_low[k]
-                level.open_slot[kept] = level.open_slot[k]
-            if level.open_row[kept] == row and level.open_side[kept] == side:
-                mine = kept
-            kept += 1
-    level.open_count = kept
+    if price != level.last_price or level.has_last == 0:
+        if level.has_last:
+            _reach(level, bursts, price)
+        level.last_price = price
+        level.has_last = 1
+        row = price // level.row_ticks
+        if row != level.last_row:
+            _end_away(level, row)
+            level.last_row = row
     if side == 0:
         return 0
+    row = level.last_row
+    mine = -1
+    for k in range(level.open_count):
+        if level.open[k, ROW] == row and level.open[k, SIDE] == side:
+            mine = k
+            break
     if mine < 0:
-        if level.open_count == _OPEN:
+        if level.open_count == len(level.open):
             level.overflow += 1
             return 0
         mine = level.open_count
         level.open_count += 1
-        level.open_row[mine] = row
-        level.open_side[mine] = side
-        level.open_start[mine] = ts
-        level.open_volume[mine] = 0
-        level.open_high[mine] = price
-        level.open_low[mine] = price
-        level.open_slot[mine] = -1
-    level.open_last[mine] = ts
-    level.open_volume[mine] += size
-    slot = level.open_slot[mine]
+        level.open[mine, LAST] = ts - level.gap - 1
+    burst = level.open[mine]
+    if ts - burst[LAST] > level.gap:
+        burst[ROW] = row
+        burst[SIDE] = side
+        burst[START] = ts
+        burst[VOLUME] = 0
+        burst[HIGH] = price
+        burst[LOW] = price
+        burst[SLOT] = -1
+    burst[LAST] = ts
+    burst[VOLUME] += size
+    slot = burst[SLOT]
     if slot >= 0:
-        if slot >= level.tail and bursts[slot % cap, ALIVE] == 1:
-            bursts[slot % cap, VOLUME] += size
-        else:
+        if slot < level.tail or bursts[slot & mask, ALIVE] != 1:
             return 0
-    elif level.open_volume[mine] >= level.big:
+        bursts[slot & mask, VOLUME] += size
+    elif burst[VOLUME] >= level.big:
         slot = level.head
         level.head += 1
-        level.open_slot[mine] = slot
-        at = slot % cap
-        bursts[at, ROW] = row
-        bursts[at, SIDE] = side
-        bursts[at, START] = level.open_start[mine]
-        bursts[at, VOLUME] = level.open_volume[mine]
-        bursts[at, HIGH] = level.open_high[mine]
-        bursts[at, LOW] = level.open_low[mine]
+        burst[SLOT] = slot
+        at = slot & mask
+        for column in range(ALIVE):
+            bursts[at, column] = burst[column]
         bursts[at, ALIVE] = 1
     else:
         return 0
@@ -323,16 +296,46 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
+def _reach(level, bursts, price):  # type: ignore[no-untyped-def]
+    """Let a new price reach the extremes of every burst that began before it."""
+    mask = len(bursts) - 1
+    if price > level.last_price:
+        for slot in range(level.tail, level.head):
+            bursts[slot & mask, HIGH] = max(bursts[slot & mask, HIGH], price)
+        for k in range(level.open_count):
+            level.open[k, HIGH] = max(level.open[k, HIGH], price)
+    else:
+        for slot in range(level.tail, level.head):
+            bursts[slot & mask, LOW] = min(bursts[slot & mask, LOW], price)
+        for k in range(level.open_count):
+            level.open[k, LOW] = min(level.open[k, LOW], price)
+    if level.held_count > 0:
+        _drop_broken(level, price)
+
+
+@njit(cache=True)
+def _end_away(level, row):  # type: ignore[no-untyped-def]
+    """End the bursts that a print at `row` is too far from."""
+    kept = 0
+    for k in range(level.open_count):
+        if abs(row - level.open[k, ROW]) < level.away_rows:
+            if kept != k:
+                level.open[kept, :] = level.open[k, :]
+            kept += 1
+    level.open_count = kept
+
+
+@njit(cache=True)
 def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
     """Fire, or begin to hold, if the bursts at the row now amount to an absorption."""
-    cap = len(bursts)
+    mask = len(bursts) - 1
     volume = 0
     attempts = 0
     displacement = 0
     low_edge = row * level.row_ticks
     high_edge = low_edge + level.row_ticks - 1
     for slot in range(level.tail, level.head):
-        at = slot % cap
+        at = slot & mask
         if bursts[at, ROW] != row or bursts[at, ALIVE] == 0:
             continue
         if bursts[at, START] <= ts - level.window:
@@ -354,9 +357,9 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
         return 0
     # Clear the row, and mute it for one window.
     for slot in range(level.tail, level.head):
-        if bursts[slot % cap, ROW] == row:
-            bursts[slot % cap, ALIVE] = 0
-    at = level.head % cap
+        if bursts[slot & mask, ROW] == row:
+            bursts[slot & mask, ALIVE] = 0
+    at = level.head & mask
     level.head += 1
     bursts[at, ROW] = row
     bursts[at, SIDE] = side
@@ -435,7 +438,7 @@ def fire_due(level, ts):  # type: ignore[no-untyped-def]
 
 def widen_bursts(level: Any, bursts: Ints) -> Ints:
     """Return a ring twice as long with the live bursts in their slots."""
-    wider = np.zeros((2 * len(bursts), BURST_COLUMNS), np.int64)
+    wider = np.zeros((2 * len(bursts), BURST_COLUMNS), np.int64)  # a power of two, as before
     for slot in range(int(level.tail), int(level.head)):
         wider[slot % len(wider)] = bursts[slot % len(bursts)]
     return wider
