@@ -20,9 +20,9 @@ from numba import njit
 from of_nautilus.core import delta, footprint
 from of_nautilus.core.delta import CVD
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
-from of_nautilus.core.record import INT, Bytes, Ints, State, allocate, digest, record
+from of_nautilus.core.record import FLOAT, INT, Bytes, Ints, State, allocate, digest, record
 from of_nautilus.core.sessions import DAY, SessionClock
-from of_nautilus.core.ticks import MarketScale
+from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
 from of_nautilus.patterns import absorption
 from of_nautilus.patterns.absorption import LEVEL_ABSORPTION, AbsorptionConfig
 from of_nautilus.patterns.signal import Signal
@@ -39,8 +39,12 @@ _QUALITY = record(
     ("bad_size", INT),
     ("backwards", INT),
     ("unclassified", INT),
+    ("off_grid_prices", INT),
+    ("off_grid_sizes", INT),
 )
 _ENGINE = record(
+    ("tick", FLOAT),
+    ("lot", FLOAT),
     ("next_event", INT),
     ("last_ts", INT),
     ("session_start", INT),
@@ -148,6 +152,19 @@ def _step(state, cells, bursts, ts, price, size, side):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
+def _step_tick(state, cells, bursts, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
+    engine = state[0]
+    ticks, on_tick = steps_of(price, engine.tick)
+    lots, on_lot = steps_of(size, engine.lot)
+    code = _step(state, cells, bursts, whole_microseconds(ts), ticks, lots, side)
+    if code == 0 or code == 4:
+        engine.quality.off_grid_prices += not on_tick
+        engine.quality.off_grid_sizes += not on_lot
+    return code
+
+
+@njit(cache=True)
 def _run(state, cells, bursts, ts, price, size, side, start):  # type: ignore[no-untyped-def]
     """Step through trades until one is not simply taken: its index and what it said."""
     for i in range(start, len(ts)):
@@ -236,6 +253,7 @@ class FlowEngine:
         self.config = config or FlowConfig()
         self._sessions = SessionClock(self.config.session)
         self._events: list[Event] = []
+        self._tick = float(self.scale.tick)
         self.reset()
 
     def reset(self) -> None:
@@ -244,6 +262,7 @@ class FlowEngine:
         self._cells: Ints = footprint.allocate_cells(256)
         _, self._bursts = absorption.new_level_absorption()
         engine = self._state[0]
+        engine.tick, engine.lot = self._tick, float(self.scale.lot)
         engine.bar.kind = BarKind[self.config.bar.name]
         engine.bar.length = self._bar_size()
         engine.bar.ticks_per_row = self.config.ticks_per_row
@@ -267,6 +286,19 @@ class FlowEngine:
                 break
             self._make_way(code, ts, price)
             code = _step(self._state, self._cells, self._bursts, ts, price, size, side)
+        return self._taken()
+
+    def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
+        """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
+        code = _step_tick(self._state, self._cells, self._bursts, ts, price, size, side)
+        if code == 0:
+            return _NOTHING
+        while code != _DONE:
+            if code == _HAPPENED:
+                self._after_trade()
+                break
+            self._make_way(code, int(whole_microseconds(ts)), steps_of(price, self._tick)[0])
+            code = _step_tick(self._state, self._cells, self._bursts, ts, price, size, side)
         return self._taken()
 
     def run_trades(self, ts: Ints, price: Ints, size: Ints, side: Bytes) -> list[Event]:

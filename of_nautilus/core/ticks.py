@@ -41,6 +41,23 @@ def whole_microseconds(ts: int) -> int:
     return (ts + 500) // 1000 * 1000
 
 
+@njit(cache=True)
+def steps_of(value: float, step: float) -> tuple[int, bool]:
+    """Return a decimal value in whole steps, floored, and whether it lay on one.
+
+    A double holds a venue's decimals to 15 digits, so the nearest step is beyond doubt as long as
+    there are fewer than 10**11 of them; what is further than 1e-4 steps from any is off the grid.
+
+    >>> steps_of(61800.3, 0.1), steps_of(61800.35, 0.1)
+    ((618003, True), (618003, False))
+    """
+    steps = value / step
+    nearest = round(steps)
+    if abs(steps - nearest) <= 1e-4:
+        return int(nearest), True
+    return int(np.floor(steps)), False
+
+
 @dataclass(frozen=True)
 class MarketScale:
     """What one tick and one lot are worth.

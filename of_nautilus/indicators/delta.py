@@ -1,0 +1,109 @@
+"""Cumulative volume delta as a Nautilus indicator."""
+
+import math
+from decimal import Decimal
+
+from numba import njit
+
+from of_nautilus.core.delta import CvdReset, add_trade, anchor, new_cvd
+from of_nautilus.core.record import State
+from of_nautilus.core.sessions import SessionClock
+from of_nautilus.core.ticks import whole_microseconds
+from of_nautilus.indicators.base import TradeIndicator
+
+
+@njit(cache=True)
+def _update(state: State, ts: int, lots: float, side: int) -> None:
+    add_trade(state[0], ts, round(lots), side)
+
+
+class CumulativeVolumeDelta(TradeIndicator):
+    """Measures by how much buyers were the aggressors since an anchor.
+
+    ``CVD = sum(side * size)``, side +1 where the buyer was the aggressor, -1 where the seller was,
+    0 where nobody knows.
+
+    Parameters
+    ----------
+    lot : Decimal
+        The instrument's size increment, > 0: sums are exact in whole lots.
+    reset : CvdReset, default SESSION
+        When the sum starts from zero again.
+    session : str, default "FULL_DAY"
+        Which session; see `core.sessions.SessionClock`.
+
+    Attributes
+    ----------
+    value, minimum, maximum : float
+        The CVD and its bounds since the anchor, base units; NaN before the first trade.
+    anchor_ts : int
+        When the sum started, ns UTC.
+
+    Raises
+    ------
+    ValueError
+        If `lot` is not positive or `session` is unknown.
+
+    Examples
+    --------
+    >>> cvd = CumulativeVolumeDelta(lot=Decimal("0.001"))
+    >>> for size, side in ((0.010, 1), (0.004, -1)):
+    ...     cvd.update_raw(0, 100.0, size, side)
+    >>> cvd.value
+    0.006
+    """
+
+    def __init__(
+        self,
+        lot: Decimal,
+        reset: CvdReset = CvdReset.SESSION,
+        session: str = "FULL_DAY",
+    ) -> None:
+        if not lot > 0:
+            raise ValueError(f"`lot` must be > 0, was {lot}")
+        super().__init__([str(lot), reset.name, session])
+        self._lot = float(lot)
+        self._lots_per_unit = float(1 / lot)
+        self._clock = SessionClock("FULL_DAY" if reset == CvdReset.UTC_DAY else session)
+        self._resets = reset != CvdReset.NEVER
+        self._state = new_cvd()
+        self._end = 0 if self._resets else None
+
+    @property
+    def value(self) -> float:
+        """The CVD, base units."""
+        return self._in_units("value")
+
+    @property
+    def minimum(self) -> float:
+        """The lowest CVD since the anchor, base units."""
+        return self._in_units("minimum")
+
+    @property
+    def maximum(self) -> float:
+        """The highest CVD since the anchor, base units."""
+        return self._in_units("maximum")
+
+    @property
+    def anchor_ts(self) -> int:
+        """When the sum started, ns UTC."""
+        return int(self._state["anchor_ts"][0])
+
+    def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
+        """Update with a trade in decimals; `price` is not used."""
+        if self._end is not None and ts >= self._end:
+            start, self._end = self._clock.bounds(int(whole_microseconds(ts)))
+            anchor(self._state[0], start)
+        _update(self._state, ts, size * self._lots_per_unit, side)
+        if not self.initialized:
+            self._set_has_inputs(True)
+            self._set_initialized(True)
+
+    def _in_units(self, name: str) -> float:
+        if not self.initialized:
+            return math.nan
+        return round(int(self._state[name][0]) * self._lot, 12)
+
+    def _reset(self) -> None:
+        self._state = new_cvd()
+        self._end = 0 if self._resets else None
