@@ -344,7 +344,7 @@ def read_columns[C: Columns](
     parts = list(iter_columns(kind, catalog, instrument_id, start, end))
     if not parts:
         store = open_store(catalog)
-        when = f" between {_iso(start)} and {_iso(end)}" if start or end else ""
+        when = f" between {iso_time(start)} and {iso_time(end)}" if start or end else ""
         raise IngestError(
             f"no {kind.FOLDER} of {instrument_id}{when}", store, todo="ingest it first"
         )
@@ -369,12 +369,13 @@ def iter_columns[C: Columns](
         raise IngestError("no catalog there", store, todo="ingest data into it first")
     for path, first, last in data_files(store, kind, instrument_id):
         if (end is None or first <= end) and (start is None or last >= start):
-            yield from _iter_file(kind, store, path, start, end, rows)
+            yield from iter_file(kind, store, path, start, end, rows)
 
 
-def _iter_file[C: Columns](
+def iter_file[C: Columns](
     kind: type[C], store: Store, path: str, start: int | None, end: int | None, rows: int
 ) -> Iterator[C]:
+    """The rows of one file of a catalog within [start, end], in pieces of about `rows` rows."""
     low = 0 if start is None else start
     high = 2**63 - 1 if end is None else end
     try:
@@ -428,7 +429,7 @@ def file_name(start: int, end: int) -> str:
     >>> file_name(0, 1_000_000_001)
     '1970-01-01T00-00-00-000000000Z_1970-01-01T00-00-01-000000001Z.parquet'
     """
-    return f"{_iso(start)}_{_iso(end)}.parquet"
+    return f"{iso_time(start)}_{iso_time(end)}.parquet"
 
 
 def file_range(name: str) -> tuple[int, int]:
@@ -448,7 +449,8 @@ def data_files(store: Store, kind: type[Columns], instrument_id: Any) -> list[tu
     return sorted(found, key=lambda entry: entry[1:])
 
 
-def _iso(ns: int | None) -> str:
+def iso_time(ns: int | None) -> str:
+    """A time in the form that file names have, which sorts as the times do."""
     if ns is None:
         return "the end of time"
     seconds, rest = divmod(ns, 1_000_000_000)

@@ -24,7 +24,9 @@ class Store:
     def __init__(self, fs: Any, root: str) -> None:
         self.fs = fs
         self.root = root.rstrip("/")
-        self.local = "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+        protocols = fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)
+        self.protocol = protocols[0]
+        self.local = "file" in protocols
 
     def __str__(self) -> str:
         return self.root

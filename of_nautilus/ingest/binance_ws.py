@@ -1,0 +1,515 @@
+"""Binance websocket messages as recorded, one `<receive time> <json>` a line.
+
+Trades, the book (a REST snapshot carried on by depth messages) and top-of-book quotes, of spot and
+USD-M futures. Files are read in the given order and joined.
+
+Times: `ts_event` is the venue's (transaction time `T` where a message has one, else event time
+`E`, else the latest one seen before), exact to the millisecond. `ts_init` rises by at least one
+nanosecond with each message, in the order of arrival: `max(previous + 1, ts_event)`. The host
+replays by `ts_init`, so a backtest sees the messages in the order in which they came, across all
+kinds; all deltas of a message share its times.
+
+Book: futures drop messages with u < lastUpdateId, the first used has U <= lastUpdateId <= u, and
+each next has pu equal to the u before. Spot drops u <= lastUpdateId, the first used has
+U <= lastUpdateId + 1 <= u, and each next has U equal to the u before plus one. A message that does
+not follow is a sequence break: it is counted and still applied, as sizes are absolute and most of
+the book heals, and its deltas and all later ones carry F_UNTRUSTED until a new snapshot.
+"""
+
+import time
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from nautilus_trader.model.instruments import Instrument
+from numpy.typing import NDArray
+
+from of_nautilus.ingest.columns import (
+    ADD,
+    CLEAR,
+    DELETE,
+    F_LAST,
+    F_SNAPSHOT,
+    F_UNTRUSTED,
+    UPDATE,
+    DeltaColumns,
+    QuoteColumns,
+    TradeColumns,
+)
+from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.fixedpoint import scaled
+from of_nautilus.ingest.instruments import find_instrument
+from of_nautilus.ingest.sources import Sources
+from of_nautilus.ingest.summary import IngestSummary, Progress
+from of_nautilus.ingest.writer import CatalogWriter, Overlap
+
+_MS = 1_000_000
+_FLUSH_ROWS = 250_000
+_RECENT = 2_000  # depth messages kept to join a snapshot that comes after them
+_ZERO_LEVEL = b'[["0","0"]]'
+_COMMA_TO_NEWLINE = bytes.maketrans(b",", b"\n")
+_NOT_NUMBERS = b'[]" \t'
+
+
+class _Data(msgspec.Struct):
+    e: str = ""
+    E: int = 0
+    T: int = 0
+    s: str = ""
+    u: int = 0
+    U: int = 0
+    pu: int | None = None
+    t: int = 0
+    p: str = ""
+    q: str = ""
+    m: bool = False
+    X: str = "MARKET"
+    b: msgspec.Raw = msgspec.Raw(b"[]")
+    a: msgspec.Raw = msgspec.Raw(b"[]")
+    B: msgspec.Raw = msgspec.Raw(b"")
+    A: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Line(msgspec.Struct):
+    stream: str = ""
+    data: _Data | None = None
+    snapshot_id: int | None = msgspec.field(default=None, name="lastUpdateId")
+    bids: msgspec.Raw = msgspec.Raw(b"[]")
+    asks: msgspec.Raw = msgspec.Raw(b"[]")
+    E: int = 0
+    T: int = 0
+
+
+class _Depth(NamedTuple):
+    first: int
+    last: int
+    previous: int | None
+    event: int
+    bids: bytes
+    asks: bytes
+    line: int
+
+
+@dataclass(slots=True)
+class _Trades:
+    price: list[str] = field(default_factory=list)
+    size: list[str] = field(default_factory=list)
+    side: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    event: list[int] = field(default_factory=list)
+    init: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Quotes:
+    values: list[bytes] = field(default_factory=list)
+    event: list[int] = field(default_factory=list)
+    init: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Deltas:
+    """Ladders (one side of one message) and their levels, counts and marks."""
+
+    levels: list[bytes] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+    side: list[int] = field(default_factory=list)
+    action: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+    sequence: list[int] = field(default_factory=list)
+    event: list[int] = field(default_factory=list)
+    init: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    ends: list[bool] = field(default_factory=list)
+    rows: int = 0
+
+
+class _Recording:
+    """Turns messages into columns and hands them to a writer."""
+
+    def __init__(
+        self, instrument: Instrument, writer: CatalogWriter, summary: IngestSummary
+    ) -> None:
+        self._price = instrument.price_precision
+        self._size = instrument.size_precision
+        self._symbol = instrument.raw_symbol.value
+        self._writer = writer
+        self._summary = summary
+        self._decode = msgspec.json.Decoder(_Line).decode
+        self._decode_plain = msgspec.json.Decoder(_Data).decode
+        self._event = 0
+        self._init = 0
+        self._waiting: tuple[_Line, int] | None = None
+        self._trade_id = -1
+        self._quote_id = -1
+        self._book_id: int | None = None
+        self._fresh = False
+        self._trusted = True
+        self._recent: deque[_Depth] = deque(maxlen=_RECENT)
+        self._delays = array("q")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._trades, self._quotes, self._deltas = _Trades(), _Quotes(), _Deltas()
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def read(self, sources: Sources, path: Path) -> None:
+        """Read one file to its end."""
+        self._path = path
+        for number, text in sources.lines(path):
+            received, _, payload = text.partition(b" ")
+            try:
+                line = self._decode(payload)
+                data = line.data
+                if data is None and line.snapshot_id is None:
+                    data = self._decode_plain(payload)
+                self._take(line, data, number)
+                if not number % 64 and data is not None and data.E:
+                    self._delays.append(_nanoseconds(int(received)) - data.E * _MS)
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise IngestError(
+                    f"broken line ({error})", path, line=number, todo="mend or remove it"
+                ) from error
+            if self._deltas.rows + len(self._quotes.line) + len(self._trades.line) > _FLUSH_ROWS:
+                self._flush()
+        self._flush()
+
+    @property
+    def empty(self) -> bool:
+        """Whether no message was of any use."""
+        return not self._init
+
+    def close(self) -> None:
+        """Say what never found a place."""
+        if self._book_id is None and self._recent:
+            self._summary.skipped["depth without a snapshot"] += len(self._recent)
+        if self._delays:
+            self._summary.recorder_delay_ms = float(np.median(np.asarray(self._delays))) / _MS
+
+    def _take(self, line: _Line, data: _Data | None, number: int) -> None:
+        if data is None:
+            self._snapshot(line, number)
+            return
+        if data.s and data.s != self._symbol:
+            raise ValueError(f"is of {data.s}, not of {self._symbol}")
+        event = (data.T or data.E) * _MS
+        if event:
+            self._event = max(self._event, event)
+            if self._waiting is not None:
+                early, self._waiting = self._waiting, None
+                self._snapshot(*early)
+        kind = data.e or line.stream.rpartition("@")[2]
+        if kind == "trade":
+            self._trade(data, event, number)
+        elif kind == "bookTicker":
+            self._quote(data, event or self._event, number)
+        elif kind == "depthUpdate":
+            self._depth(
+                _Depth(data.U, data.u, data.pu, event, bytes(data.b), bytes(data.a), number)
+            )
+        else:
+            self._summary.skipped[kind or "unknown"] += 1
+
+    def _stamp(self, event: int) -> int:
+        self._init = max(self._init + 1, event)
+        return self._init
+
+    def _trade(self, data: _Data, event: int, number: int) -> None:
+        if data.X != "MARKET":
+            self._summary.skipped[f"trade {data.X}"] += 1
+            return
+        if data.t <= self._trade_id:
+            self._summary.duplicates += 1
+            return
+        if not event:
+            raise ValueError("a trade without a time")
+        self._trade_id = data.t
+        rows = self._trades
+        rows.price.append(data.p)
+        rows.size.append(data.q)
+        rows.side.append(-1 if data.m else 1)  # m: the buyer was the maker, so a seller took
+        rows.ids.append(data.t)
+        rows.event.append(event)
+        rows.init.append(self._stamp(event))
+        rows.line.append(number)
+
+    def _quote(self, data: _Data, event: int, number: int) -> None:
+        if data.u <= self._quote_id:
+            self._summary.skipped["repeated quote"] += 1
+            return
+        if not event:
+            self._summary.skipped["quote before any time"] += 1
+            return
+        self._quote_id = data.u
+        rows = self._quotes
+        rows.values += (bytes(data.b), bytes(data.a), bytes(data.B), bytes(data.A))
+        rows.event.append(event)
+        rows.init.append(self._stamp(event))
+        rows.line.append(number)
+
+    # -- book -------------------------------------------------------------------------------------
+
+    def _snapshot(self, line: _Line, number: int) -> None:
+        if line.snapshot_id is None:
+            raise ValueError("neither a stream message nor a snapshot")
+        event = (line.T or line.E) * _MS
+        self._event = max(self._event, event)
+        if not self._event:
+            self._waiting = (line, number)  # it has no time of its own: it takes the next one
+            return
+        if self._book_id is not None and self._trusted and line.snapshot_id < self._book_id:
+            self._summary.skipped["snapshot older than the book"] += 1
+            return
+        event = event or self._event
+        stamp = self._stamp(event)
+        for levels, side, action in (
+            (_ZERO_LEVEL, 0, CLEAR),
+            (bytes(line.bids), 1, ADD),
+            (bytes(line.asks), -1, ADD),
+        ):
+            self._ladder(levels, side, action, F_SNAPSHOT, line.snapshot_id, event, stamp, number)
+        self._deltas.ends[-1] = True
+        self._summary.snapshots += 1
+        self._book_id = line.snapshot_id
+        self._fresh, self._trusted = True, True
+        for message in list(self._recent):
+            self._follow(message)
+
+    def _depth(self, message: _Depth) -> None:
+        if self._book_id is None:
+            if len(self._recent) == _RECENT:
+                self._summary.skipped["depth without a snapshot"] += 1
+            self._recent.append(message)
+            return
+        self._recent.append(message)
+        self._follow(message)
+
+    def _follow(self, message: _Depth) -> None:
+        book_id = self._book_id
+        assert book_id is not None
+        futures = message.previous is not None
+        if message.last <= book_id and not (self._fresh and futures and message.last == book_id):
+            self._summary.skipped["depth older than the book"] += 1
+            return
+        if self._fresh:
+            follows = message.first <= book_id + (not futures)
+        elif futures:
+            follows = message.previous == book_id
+        else:
+            follows = message.first == book_id + 1
+        if not follows:
+            self._summary.sequence_breaks += 1
+            self._trusted = False
+        self._fresh = False
+        self._book_id = message.last
+        if not message.event:
+            raise ValueError("a depth message without a time")
+        flags = 0 if self._trusted else F_UNTRUSTED
+        stamp = self._stamp(message.event)
+        before = self._deltas.rows
+        for levels, side in ((message.bids, 1), (message.asks, -1)):
+            self._ladder(
+                levels, side, UPDATE, flags, message.last, message.event, stamp, message.line
+            )
+        if self._deltas.rows > before:
+            self._deltas.ends[-1] = True
+        self._summary.depth_messages += 1
+
+    def _ladder(
+        self,
+        levels: bytes,
+        side: int,
+        action: int,
+        flags: int,
+        sequence: int,
+        event: int,
+        stamp: int,
+        line: int,
+    ) -> None:
+        count = levels.count(b"[") - 1
+        if count <= 0:
+            return
+        rows = self._deltas
+        rows.levels.append(levels)
+        rows.count.append(count)
+        rows.side.append(side)
+        rows.action.append(action)
+        rows.flags.append(flags)
+        rows.sequence.append(sequence)
+        rows.event.append(event)
+        rows.init.append(stamp)
+        rows.line.append(line)
+        rows.ends.append(False)
+        rows.rows += count
+
+    # -- columns ----------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        if self._trades.line:
+            self._writer.write(self._trade_columns(self._trades))
+        if self._quotes.line:
+            self._writer.write(self._quote_columns(self._quotes))
+        if self._deltas.rows:
+            self._writer.write(self._delta_columns(self._deltas))
+        self._clear()
+
+    def _trade_columns(self, rows: _Trades) -> TradeColumns:
+        price = self._numbers([s.encode() for s in rows.price], rows.line)
+        size = self._numbers([s.encode() for s in rows.size], rows.line)
+        return TradeColumns(
+            price_precision=self._price,
+            size_precision=self._size,
+            ts_event=np.array(rows.event, np.int64),
+            ts_init=np.array(rows.init, np.int64),
+            price=self._scaled(price, self._price, "price", rows.line),
+            size=self._scaled(size, self._size, "size", rows.line),
+            side=np.array(rows.side, np.int8),
+            trade_id=np.array(rows.ids, np.int64),
+        )
+
+    def _quote_columns(self, rows: _Quotes) -> QuoteColumns:
+        values = self._numbers(rows.values, np.repeat(rows.line, 4)).reshape(-1, 4)
+        return QuoteColumns(
+            price_precision=self._price,
+            size_precision=self._size,
+            ts_event=np.array(rows.event, np.int64),
+            ts_init=np.array(rows.init, np.int64),
+            bid_price=self._scaled(values[:, 0], self._price, "price", rows.line),
+            ask_price=self._scaled(values[:, 1], self._price, "price", rows.line),
+            bid_size=self._scaled(values[:, 2], self._size, "size", rows.line),
+            ask_size=self._scaled(values[:, 3], self._size, "size", rows.line),
+        )
+
+    def _delta_columns(self, rows: _Deltas) -> DeltaColumns:
+        count = np.array(rows.count)
+        lines = np.repeat(rows.line, count)
+        values = self._numbers(rows.levels, rows.line, 2 * count).reshape(-1, 2)
+        size = self._scaled(values[:, 1], self._size, "size", lines)
+        action = np.repeat(np.array(rows.action, np.uint8), count)
+        action[(action == UPDATE) & (size == 0)] = DELETE
+        flags = np.repeat(np.array(rows.flags, np.uint8), count)
+        flags[np.cumsum(count)[np.array(rows.ends)] - 1] |= F_LAST
+        return DeltaColumns(
+            price_precision=self._price,
+            size_precision=self._size,
+            ts_event=np.repeat(np.array(rows.event, np.int64), count),
+            ts_init=np.repeat(np.array(rows.init, np.int64), count),
+            action=action,
+            side=np.repeat(np.array(rows.side, np.int8), count),
+            price=self._scaled(values[:, 0], self._price, "price", lines),
+            size=size,
+            order_id=np.zeros(len(lines), np.uint64),
+            flags=flags,
+            sequence=np.repeat(np.array(rows.sequence, np.int64), count),
+        )
+
+    def _numbers(
+        self, texts: list[bytes], lines: Any, counts: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
+        """The decimal numbers in pieces of JSON, all at once; each piece holds `counts` of them."""
+        expected = len(texts) if counts is None else int(counts.sum())
+        try:
+            found = _parse(b",".join(texts))
+            if len(found) == expected:
+                return found
+        except pa.ArrowInvalid:
+            pass
+        for i, text in enumerate(texts):  # something is wrong: look for the line
+            try:
+                one = len(_parse(text))
+            except pa.ArrowInvalid:
+                one = -1
+            if one != (1 if counts is None else counts[i]):
+                break
+        raise IngestError(
+            f"broken line (no list of numbers: {texts[i][:40].decode(errors='replace')})",
+            self._path,
+            line=int(lines[i]),
+            todo="mend or remove it",
+        )
+
+    def _scaled(
+        self, values: NDArray[np.float64], precision: int, what: str, lines: Any
+    ) -> NDArray[np.int64]:
+        units, bad = scaled(values, precision)
+        if bad >= 0:
+            raise IngestError(
+                f"{what} {values[bad]!r} does not fit the instrument's {precision} decimals",
+                self._path,
+                line=int(lines[bad]),
+                todo="give the instrument's own increments",
+            )
+        return units
+
+
+def _parse(text: bytes) -> NDArray[np.float64]:
+    table = pacsv.read_csv(
+        pa.BufferReader(text.translate(_COMMA_TO_NEWLINE, _NOT_NUMBERS)),
+        pacsv.ReadOptions(column_names=["x"], use_threads=False),
+        pacsv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        pacsv.ConvertOptions(column_types={"x": pa.float64()}, null_values=[]),
+    )
+    return np.asarray(table["x"].to_numpy())
+
+
+def _nanoseconds(stamp: int) -> int:
+    """A time since 1970 in seconds, ms, µs or ns as ns; the digits tell which."""
+    while 0 < stamp < 10**18:
+        stamp *= 1_000
+    return stamp
+
+
+def ingest_binance_ws(
+    files: Sequence[str | Path],
+    instrument: Instrument | str,
+    catalog: Any,
+    overlap: Overlap = "refuse",
+    progress: Progress | None = None,
+) -> IngestSummary:
+    """Write recorded Binance websocket files into a catalog, all of them or nothing.
+
+    Parameters
+    ----------
+    files : sequence of path
+        The recordings (plain, gzip or zip) in the order in which they were made.
+    instrument : Instrument or str
+        The definition, or the id of a preset such as "BTCUSDT-PERP.BINANCE".
+    catalog : path, str or ParquetDataCatalog
+        Where to write.
+    overlap : {"refuse", "replace", "append"}, default "refuse"
+        As for `CatalogWriter`.
+    progress : callable, optional
+        Gets the bytes read and their total.
+
+    Raises
+    ------
+    IngestError
+        If a file is absent, truncated or has a broken line, the instrument is unknown or does not
+        fit the data, or the catalog already holds that time range.
+
+    """
+    started = time.perf_counter()
+    if isinstance(instrument, str):
+        instrument = find_instrument(instrument)
+    sources = Sources(files, progress)
+    summary = IngestSummary("binance-ws", str(instrument.id), str(catalog), len(sources.paths))
+    with CatalogWriter(catalog, instrument, overlap) as writer:
+        recording = _Recording(instrument, writer, summary)
+        for path in sources.paths:
+            recording.read(sources, path)
+        recording.close()
+        if recording.empty:
+            raise IngestError("holds no trade, quote or book change", sources.paths[0])
+    summary.take(writer.counts)
+    summary.seconds = time.perf_counter() - started
+    return summary
