@@ -1,0 +1,1 @@
+"""Live trading: client factories and the node around them."""

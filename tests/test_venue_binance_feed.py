@@ -1,0 +1,113 @@
+"""A live node over the Binance double: all that was recorded arrives, exactly and in order."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.venues.components import recorder
+from tests.venues.replay import Replayed, replay_live
+from tests.venues.session import Session, read_session
+
+UNIT = 10**8
+TRADE, CHANGE, QUOTE = 0, 1, 2
+CLEAR = 4
+
+
+@pytest.fixture(scope="module")
+def session(real_data: Path) -> Session:
+    return read_session(real_data / "binance" / "usdm_btcusdt_20240808.gz")
+
+
+@pytest.fixture(scope="module")
+def replayed(session: Session) -> Replayed:
+    return replay_live(session, [recorder("BTCUSDT-PERP.BINANCE")])
+
+
+@pytest.fixture(scope="module")
+def rows(replayed: Replayed) -> dict[str, np.ndarray]:
+    (captured,) = replayed.captured.values()
+    return captured
+
+
+def units(text: str) -> int:
+    return int(Decimal(text) * UNIT)
+
+
+def only(rows: dict[str, np.ndarray], kind: int) -> dict[str, np.ndarray]:
+    return {name: column[rows["kind"] == kind] for name, column in rows.items()}
+
+
+@pytest.mark.slow
+def test_every_print_arrives_once_in_order_and_exactly(session, replayed, rows) -> None:
+    recorded = session.of("trade")
+    trades = only(rows, TRADE)
+    assert replayed.sent["trade"] == len(recorded) == 21_313
+    assert trades["number"].tolist() == [t["t"] for t in recorded]
+    assert trades["price"].tolist() == [units(t["p"]) for t in recorded]
+    assert trades["size"].tolist() == [units(t["q"]) for t in recorded]
+    assert trades["side"].tolist() == [-1 if t["m"] else 1 for t in recorded]
+
+
+@pytest.mark.slow
+def test_event_times_rounded_to_microseconds_are_the_recorded_milliseconds(session, rows) -> None:
+    recorded = np.array([t["T"] for t in session.of("trade")]) * 1_000_000
+    times = only(rows, TRADE)["time"]
+    assert np.any(times != recorded), "the adapter's times are exact now: no rounding is needed"
+    assert ((times + 500) // 1000 * 1000).tolist() == recorded.tolist()
+
+
+@pytest.mark.slow
+def test_the_book_is_the_snapshot_and_then_every_change_of_it(session, rows) -> None:
+    (snapshot,) = session.of("snapshot")
+    begin = snapshot["lastUpdateId"]
+    want = [(begin, 0, 0, 0)]
+    want += [(begin, 1, units(p), units(q)) for p, q in snapshot["bids"]]
+    want += [(begin, -1, units(p), units(q)) for p, q in snapshot["asks"]]
+    for depth in session.of("depth"):
+        if depth["u"] > begin:
+            want += [(depth["u"], 1, units(p), units(q)) for p, q in depth["b"]]
+            want += [(depth["u"], -1, units(p), units(q)) for p, q in depth["a"]]
+    book = only(rows, CHANGE)
+    got = zip(*(book[name].tolist() for name in ("number", "side", "price", "size")), strict=True)
+    assert list(got) == want
+
+
+@pytest.mark.slow
+def test_the_book_tops_equal_the_recorded_quotes(session, rows) -> None:
+    quotes = session.of("quote")
+    book = only(rows, CHANGE)
+    sides: dict[int, dict[int, int]] = {1: {}, -1: {}}
+    compared = place = 0
+    numbers = book["number"].tolist()
+    columns = zip(*(book[n].tolist() for n in ("side", "price", "size", "action")), strict=True)
+    for i, (side, price, size, action) in enumerate(columns):
+        if action == CLEAR:
+            sides = {1: {}, -1: {}}
+        elif size:
+            sides[side][price] = size
+        else:
+            sides[side].pop(price, None)
+        if i + 1 < len(numbers) and numbers[i + 1] == numbers[i]:
+            continue
+        while place < len(quotes) and quotes[place]["u"] <= numbers[i]:
+            place += 1
+        quote = quotes[place - 1]
+        bid, ask = max(sides[1]), min(sides[-1])
+        assert (bid, sides[1][bid]) == (units(quote["b"]), units(quote["B"]))
+        assert (ask, sides[-1][ask]) == (units(quote["a"]), units(quote["A"]))
+        compared += 1
+    assert compared == 6548
+
+
+@pytest.mark.slow
+def test_trades_and_book_arrive_in_the_order_recorded(session, rows) -> None:
+    begin = session.of("snapshot")[0]["lastUpdateId"]
+    after = session.events[session.index("snapshot", 0) + 1 :]
+    want: list[Any] = [e.message.get("t") or e.message["u"] for e in after if e.kind != "quote"]
+    numbers = rows["number"].tolist()
+    seen = [numbers[i] for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1]]
+    assert begin in seen
+    assert seen[-len(want) :] == want

@@ -1,0 +1,275 @@
+"""A double of Binance USD-M futures: REST, market streams, user stream, orders."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from aiohttp import web
+
+from tests.venues import binance_wire as wire
+from tests.venues.exchange import Exchange, Happening, Refused, VenueFill, VenueOrder
+from tests.venues.feed import Deliveries, Feed
+from tests.venues.server import Channel, VenueServer
+from tests.venues.session import Recorded, Session
+
+STREAMS = {"trade": "@aggTrade", "depth": "@depth", "quote": "@bookTicker"}
+
+
+class BinanceDouble(VenueServer):
+    """Binance USD-M on 127.0.0.1, replaying one recorded session.
+
+    The replay starts when clients have subscribed to all of `needs` and, where depth is one of
+    them, have asked for the book's snapshot. Trades go out as aggregate trades of one print
+    each, depth and bookTicker messages as recorded. The recorded snapshot is the answer to
+    `/fapi/v1/depth` at its place in the replay, which waits for it to be fetched; later answers
+    are the book as it is then. Orders are matched against the replayed market.
+    """
+
+    # A client handles the snapshot some time after it was sent; the replay waits this long.
+    SNAPSHOT_PAUSE_S = 0.3
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        speed: float | None = None,
+        needs: Iterable[str] = ("@aggTrade", "@depth"),
+        lifetime_s: float = 120.0,
+    ) -> None:
+        super().__init__(lifetime_s)
+        self.session = session
+        self.symbol = session.symbol
+        self.feed = Feed(session, speed=speed)
+        self.needs = set(needs)
+        self.market: set[Channel] = set()
+        self.users: set[Channel] = set()
+        self.exchange = Exchange(self._tell, self.now_ms, taker=wire.TAKER, maker=wire.MAKER)
+        self._recorded_snapshot: dict[str, Any] | None = None
+        self._asked, self._seeded, self._fetched = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._subscribed = asyncio.Event()
+        for path in ("/stream", "/ws", "/ws/{key}"):
+            self._app.router.add_get(path, self._socket)
+        self._app.router.add_route("*", "/{path:.*}", self._rest)
+
+    def started(self) -> None:
+        self.spawn(self._replay())
+
+    # -- market streams ------------------------------------------------------------------------
+
+    async def _replay(self) -> None:
+        while not all(self._channels(need) for need in self.needs - {"user"}) or (
+            "user" in self.needs and not self.users
+        ):
+            await self._subscribed.wait()
+            self._subscribed.clear()
+        if "@depth" in self.needs:
+            await self._asked.wait()
+        await self.feed.run(self._deliveries, self._happened)
+
+    def _channels(self, stream: str) -> list[Channel]:
+        return [c for c in self.market if any(stream in name for name in c.streams)]
+
+    def _deliveries(self, event: Recorded) -> Deliveries:
+        if event.kind == "snapshot":
+            return []
+        data = agg_trade(event.message) if event.kind == "trade" else event.message
+        out = []
+        for channel in self._channels(STREAMS[event.kind]):
+            name = next(name for name in channel.streams if STREAMS[event.kind] in name)
+            out.append((channel, json.dumps({"stream": name, "data": data})))
+        return out
+
+    async def _happened(self, event: Recorded) -> None:
+        message = event.message
+        if event.kind == "trade":
+            await self.exchange.print(Decimal(message["p"]), Decimal(message["q"]))
+        elif event.kind == "depth" and self._seeded.is_set():
+            self.exchange.book.apply(message)
+        elif event.kind == "snapshot":
+            self._recorded_snapshot = message
+            self.exchange.book.load(message)
+            self._seeded.set()
+            if "@depth" in self.needs:
+                await asyncio.wait_for(self._fetched.wait(), 30)
+                await asyncio.sleep(self.SNAPSHOT_PAUSE_S)
+
+    async def _depth(self, limit: int) -> dict[str, Any]:
+        self._asked.set()
+        await self._seeded.wait()
+        if snapshot := self._recorded_snapshot:
+            self._recorded_snapshot = None
+            answer = {**snapshot, **{k: snapshot[k][:limit] for k in ("bids", "asks")}}
+        else:
+            book, now = self.exchange.book, self.now_ms()
+            bids, asks = book.top(1, limit), book.top(-1, limit)
+            answer = {"lastUpdateId": book.update_id, "E": now, "T": now}
+            answer |= {"bids": bids, "asks": asks}
+        self._fetched.set()
+        return answer
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        is_user = "listenKey" in request.query or "key" in request.match_info
+        group = self.users if is_user else self.market
+
+        def joined(socket: web.WebSocketResponse) -> Channel:
+            channel = Channel(socket, pongs=2)
+            channel.streams.update(filter(None, request.query.get("streams", "").split("/")))
+            group.add(channel)
+            self._subscribed.set()
+            return channel
+
+        async def on_message(channel: Channel, message: dict[str, Any]) -> None:
+            if message.get("method") == "SUBSCRIBE":
+                channel.streams.update(message["params"])
+            elif message.get("method") == "UNSUBSCRIBE":
+                channel.streams.difference_update(message["params"])
+            await channel.socket.send_json({"result": None, "id": message.get("id")})
+            self._subscribed.set()
+
+        return await self.listen(request, joined, on_message, group.discard)
+
+    # -- orders and user stream ----------------------------------------------------------------
+
+    async def push(self, message: dict[str, Any]) -> None:
+        """Send a message on every user stream."""
+        for channel in list(self.users):
+            await channel.send(json.dumps(message))
+
+    async def _tell(self, happening: Happening, order: VenueOrder, fill: VenueFill | None) -> None:
+        now = self.now_ms()
+        if order.kind == "STOP" and not order.market_id:
+            await self.push(wire.algo_update(self.symbol, happening, order, now))
+            return
+        if happening == "TRIGGERED":
+            for status in ("TRIGGERING", "TRIGGERED"):
+                await self.push(wire.algo_update(self.symbol, status, order, now))
+            await self.push(wire.order_update(self.symbol, "NEW", order, None, now))
+            return
+        await self.push(wire.order_update(self.symbol, happening, order, fill, now))
+        if fill:
+            await self.push(wire.account_update(self.symbol, self.exchange, now))
+        if order.kind == "STOP" and not order.is_open:
+            await self.push(wire.algo_update(self.symbol, "FINISHED", order, now))
+
+    async def _new_order(self, params: dict[str, str]) -> VenueOrder:
+        stop = params.get("type") == "STOP_MARKET"
+        order = self.exchange.accept(
+            client_id=params["clientAlgoId" if stop else "newClientOrderId"],
+            side=1 if params["side"] == "BUY" else -1,
+            kind="STOP" if stop else params["type"],
+            size=Decimal(params["quantity"]),
+            price=Decimal(params.get("price", "0")),
+            trigger=Decimal(params.get("triggerPrice", "0")),
+            reduce_only=params.get("reduceOnly", "").lower() == "true",
+            time_in_force=params.get("timeInForce", "GTC"),
+        )
+        # The answer to the request leaves before the first event of the order.
+        self._loop.call_soon(lambda: self.spawn(self.exchange.place(order)))
+        return order
+
+    def _found(self, params: dict[str, str]) -> VenueOrder:
+        order = self.exchange.find(
+            id=params.get("orderId") or params.get("algoId"),
+            client_id=params.get("origClientOrderId") or params.get("clientAlgoId"),
+        )
+        if order is None:
+            raise Refused("no order")
+        return order
+
+    # -- REST ----------------------------------------------------------------------------------
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        params = dict(request.query)
+        if request.method != "GET":
+            params.update({key: str(value) for key, value in (await request.post()).items()})
+        self.log(request, params, bool(request.headers.get("X-MBX-APIKEY")))
+        try:
+            answer = await self._answer(request.method, request.path, params)
+        except Refused as refused:
+            code, text = wire.ERRORS[refused.reason]
+            return web.json_response({"code": code, "msg": text}, status=400)
+        if answer is None:
+            self.unhandled.append(f"{request.method} {request.path}")
+            return web.json_response({"code": -1100, "msg": "unknown path"}, status=404)
+        return web.json_response(answer)
+
+    async def _answer(self, method: str, path: str, params: dict[str, str]) -> Any:
+        symbol, now, exchange = self.symbol, self.now_ms(), self.exchange
+        orders = list(exchange.orders.values())
+        plain = [o for o in orders if o.kind != "STOP" or o.market_id]
+        stops = [o for o in orders if o.kind == "STOP"]
+        match method, path.rsplit("/", 1)[1]:
+            case "GET", "exchangeInfo":
+                return wire.exchange_info(symbol, now)
+            case "GET", "time":
+                return {"serverTime": now}
+            case "GET", "depth":
+                return await self._depth(int(params.get("limit", "500")))
+            case "GET", "account":
+                return wire.account(exchange, now)
+            case "GET", "positionRisk":
+                return wire.position_risk(symbol, exchange, now)
+            case "GET", "symbolConfig":
+                return [wire.symbol_config(symbol)]
+            case "GET", "dual":
+                return {"dualSidePosition": False}
+            case "POST" | "PUT" | "DELETE", "listenKey":
+                return {"listenKey": "test-listen-key"}
+            case "GET", "openOrders":
+                return [wire.order(symbol, o, now) for o in plain if o.is_open]
+            case "GET", "allOrders":
+                return [wire.order(symbol, o, now) for o in plain]
+            case "GET", "userTrades":
+                return [wire.user_trade(symbol, fill) for fill in exchange.fills]
+            case "GET", "openAlgoOrders":
+                return [wire.algo_order(symbol, o, now) for o in stops if o.status == "NEW"]
+            case "GET", "allAlgoOrders":
+                return [wire.algo_order(symbol, o, now) for o in stops]
+            case "POST", "order":
+                return wire.order(symbol, await self._new_order(params), now)
+            case "POST", "algoOrder":
+                return wire.algo_order(symbol, await self._new_order(params), now)
+            case "GET", "order":
+                return wire.order(symbol, self._found(params), now)
+            case "GET", "algoOrder":
+                return wire.algo_order(symbol, self._found(params), now)
+            case "PUT", "order":
+                order = self._found(params)
+                price, size = Decimal(params["price"]), Decimal(params["quantity"])
+                await exchange.amend(order, price=price, size=size)
+                return wire.order(symbol, order, now)
+            case "DELETE", "order":
+                order = self._found(params)
+                await exchange.cancel(order)
+                return wire.order(symbol, order, now)
+            case "DELETE", "algoOrder":
+                order = self._found(params)
+                await exchange.cancel(order)
+                done = {"code": "200", "msg": "success"}
+                return {"algoId": order.id, "clientAlgoId": order.client_id, **done}
+            case "DELETE", "allOpenOrders" | "algoOpenOrders" as which:
+                for order in stops if which == "algoOpenOrders" else plain:
+                    if order.is_open:
+                        await exchange.cancel(order)
+                return {"code": 200, "msg": "The operation of cancel all open order is done."}
+        return None
+
+
+def agg_trade(trade: dict[str, Any]) -> dict[str, Any]:
+    """A recorded print as an aggregate trade of one: same price, size, time and id."""
+    number = trade["t"]
+    return {
+        "e": "aggTrade",
+        "E": trade["E"],
+        "a": number,
+        "s": trade["s"],
+        "p": trade["p"],
+        "q": trade["q"],
+        "nq": trade["q"],
+        "f": number,
+        "l": number,
+        "T": trade["T"],
+        "m": trade["m"],
+    }

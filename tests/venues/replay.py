@@ -1,0 +1,166 @@
+"""Runs a real trading node over a recorded session, replayed by a venue double."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.common.config import msgspec_encoding_hook
+from nautilus_trader.config import ImportableActorConfig, ImportableStrategyConfig
+
+from tests.venues.binance import BinanceDouble
+from tests.venues.session import Kind, Order, Session, read_session
+
+ROOT = Path(__file__).parents[2]
+QUICK = {
+    "logging": {"log_level": "INFO", "log_colors": False},
+    "timeout_connection": 20.0,
+    "timeout_reconciliation": 10.0,
+    "timeout_portfolio": 10.0,
+    "timeout_disconnection": 5.0,
+    "timeout_post_stop": 0.5,
+    "timeout_shutdown": 2.0,
+}
+type Components = Sequence[ImportableActorConfig | ImportableStrategyConfig | Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a node has captured, by component id; what was sent to it; its log."""
+
+    captured: dict[str, Any]
+    sent: Counter[Kind]
+    log: str
+    seconds: float
+
+
+class NodeProcess:
+    """A trading node in a process of its own."""
+
+    def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
+        self._out = folder / "captured.pickle"
+        self._log = folder / "node.log"
+        (folder / "node.json").write_text(json.dumps(config))
+        without_keys = {
+            k: v for k, v in os.environ.items() if not k.startswith(("BINANCE", "BYBIT"))
+        }
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.venues.node", folder / "node.json", self._out],
+                cwd=ROOT,
+                env=without_keys,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def stop(self, timeout_s: float = 20.0) -> dict[str, Any]:
+        """Stop the node as a user would, with SIGINT, and return what was captured."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise RuntimeError(f"the node did not stop\n{self.log[-4000:]}") from None
+        if code or not self._out.exists():
+            raise RuntimeError(f"the node ended with {code}\n{self.log[-4000:]}")
+        captured: dict[str, Any] = pickle.loads(self._out.read_bytes())
+        return captured
+
+    def kill(self) -> None:
+        """Kill the node with no chance to clean up."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def running_node(config: Mapping[str, Any]) -> Iterator[NodeProcess]:
+    """A node running beside the test; it is dead when the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        node = NodeProcess(config, Path(folder))
+        try:
+            yield node
+        finally:
+            node.kill()
+
+
+def importable(components: Components) -> list[Any]:
+    """Configs of actors or strategies as the JSON values that a node config holds."""
+    encoded = msgspec.json.encode(list(components), enc_hook=msgspec_encoding_hook)
+    return list(msgspec.json.decode(encoded))
+
+
+def paper_config(
+    double: BinanceDouble, actors: Components, strategies: Components = ()
+) -> dict[str, Any]:
+    """`configs/paper_binance.json` with the double's addresses and these components."""
+    config: dict[str, Any] = json.loads((ROOT / "configs/paper_binance.json").read_text())
+    data = config["data_clients"]["BINANCE"]["config"]
+    data |= {"base_url_http": double.http_url, "base_url_ws": double.ws_url}
+    config |= {"actors": importable(actors), "strategies": importable(strategies)}
+    return config | QUICK
+
+
+def replay_live(
+    recording: Path | Sequence[Path] | Session,
+    actors: Components,
+    strategies: Components = (),
+    *,
+    order: Order = "received",
+    speed: float | None = None,
+    quotes: bool = False,
+    timeout_s: float = 60.0,
+) -> Replayed:
+    """Replay a recording into a real node with paper execution; return what it captured.
+
+    The node runs in a process of its own, built from `configs/paper_binance.json` with the
+    Binance adapter pointed at a double that replays `recording` (one or more files, or a session
+    read before) in `order`, at `speed` times real time (None: as fast as the node handles it).
+    The replay starts once some component has subscribed to trades and to book deltas (and to
+    quotes, where `quotes` is set); when it has finished and the node has handled all of it, the
+    node is stopped as by Ctrl-C.
+
+    `actors` and `strategies` are importable configs (or their dicts) of classes that the child
+    process can import, such as `tests.venues.components:Recorder`. A component hands its results
+    out in an attribute `captured`, any object that can be pickled; it is read after `on_stop`.
+
+    >>> result = replay_live(path, [recorder("BTCUSDT-PERP.BINANCE")])  # doctest: +SKIP
+    >>> result.captured["Recorder-000"]["trades"].shape  # doctest: +SKIP
+    """
+    session = recording if isinstance(recording, Session) else read_session(recording, order=order)
+    begin = time.perf_counter()
+    needs = ["@aggTrade", "@depth", *(["@bookTicker"] if quotes else [])]
+    with BinanceDouble(session, speed=speed, needs=needs, lifetime_s=timeout_s + 30) as double:
+        with running_node(paper_config(double, actors, strategies)) as node:
+            wait_for(double, node, timeout_s)
+            captured = node.stop()
+            log = node.log
+        if double.unhandled:
+            raise RuntimeError(f"the double has no answer for {double.unhandled}")
+        return Replayed(captured, double.feed.sent, log, time.perf_counter() - begin)
+
+
+def wait_for(double: BinanceDouble, node: NodeProcess, timeout_s: float) -> None:
+    """Wait until the replay has finished; say why where it cannot."""
+    end = time.monotonic() + timeout_s
+    while not double.feed.finished.wait(0.05):
+        if node.process.poll() is not None or time.monotonic() > end or double.errors:
+            why = f"at message {double.feed.position}, sent {dict(double.feed.sent)}"
+            error = f"{double.errors}\n" if double.errors else ""
+            raise RuntimeError(f"the replay did not finish: {why}\n{error}{node.log[-4000:]}")

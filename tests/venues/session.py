@@ -1,0 +1,82 @@
+"""Recorded Binance websocket sessions: one `<receive time> <json>` line a message."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["trade", "depth", "quote", "snapshot"]
+Order = Literal["received", "event_time"]
+
+_KINDS: dict[str, Kind] = {"trade": "trade", "depthUpdate": "depth", "bookTicker": "quote"}
+# At one millisecond the book's change is put before the trades, as a depth message of that
+# time already holds what they took.
+_RANK = {"snapshot": 0, "depth": 1, "quote": 2, "trade": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded message: its kind, the venue's time of it (ms), and its payload.
+
+    `copies` and `late` are faults of the wire: how often the message is sent, and after how
+    many later ones.
+    """
+
+    kind: Kind
+    time_ms: int
+    message: dict[str, Any]
+    copies: int = 1
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one recording holds, in the order in which it is to be replayed."""
+
+    symbol: str
+    events: list[Recorded]
+
+    def of(self, kind: Kind) -> list[dict[str, Any]]:
+        """The payloads of one kind, in replay order."""
+        return [event.message for event in self.events if event.kind == kind]
+
+    def index(self, kind: Kind, number: int) -> int:
+        """The place in `events` of the message with this number (from 0) among its kind."""
+        return [i for i, event in enumerate(self.events) if event.kind == kind][number]
+
+    def faulty(self, kind: Kind, number: int, *, copies: int = 1, late: int = 0) -> "Session":
+        """The same session, one of whose messages is lost (0 copies), repeated or late."""
+        events = list(self.events)
+        place = self.index(kind, number)
+        events[place] = replace(events[place], copies=copies, late=late)
+        return replace(self, events=events)
+
+    def first(self, count: int) -> "Session":
+        """The session's first messages only."""
+        return replace(self, events=self.events[:count])
+
+
+def read_session(paths: Path | Sequence[Path], *, order: Order = "received") -> Session:
+    """Read recorded files, in the order given, as one session.
+
+    Prints that are no trades of the market (`X` other than MARKET) are left out. With `order`
+    "event_time" the messages are put in the order of the venue's own time, which is how a
+    backtest over the same recording sees them.
+    """
+    events: list[Recorded] = []
+    symbol = ""
+    for path in [paths] if isinstance(paths, Path) else paths:
+        with gzip.open(path, "rt") as lines:
+            for line in lines:
+                message = json.loads(line.partition(" ")[2])
+                data = message.get("data")
+                if data is None:
+                    events.append(Recorded("snapshot", message.get("T", 0), message))
+                elif (kind := _KINDS.get(data["e"])) and data.get("X", "MARKET") == "MARKET":
+                    symbol = data["s"]
+                    events.append(Recorded(kind, data.get("T", data["E"]), data))
+    if order == "event_time":
+        events.sort(key=lambda event: (event.time_ms, _RANK[event.kind]))
+    return Session(symbol, events)
