@@ -1,0 +1,42 @@
+"""`of-nautilus backtest CONFIG`: what the host's own command runs, with a summary."""
+
+import argparse
+from functools import partial
+from typing import Any
+
+from of_nautilus.cli.progress import progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("config", help="JSON file with a list of Nautilus backtest run configs")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Run every config of the file; return the figures, by run where there are several."""
+    from of_nautilus.backtest import load_run_configs, run_backtest
+
+    bar = partial(_bar, quiet=args.quiet)
+    results = [
+        run_backtest(config, progress=bar).figures for config in load_run_configs(args.config)
+    ]
+    if len(results) == 1:
+        return with_units(results[0])
+    return {f"run {i}": with_units(figures) for i, figures in enumerate(results, 1)}
+
+
+def _bar(events: int, *, quiet: bool) -> Any:
+    return progress(desc="backtest", total=events, unit="ev", quiet=quiet)
+
+
+def with_units(figures: dict[str, Any]) -> dict[str, Any]:
+    """Return figures with the units that the printed summary shows."""
+    units = {"seconds": "s", "fees": "paid", "net_pnl": "after fees"}
+    shown = {
+        name: (value, units[name]) if name in units and not isinstance(value, dict) else value
+        for name, value in figures.items()
+    }
+    for name in ("net_pnl", "fees"):
+        if isinstance(figures.get(name), dict):
+            shown[name] = {code: (value, code) for code, value in figures[name].items()}
+    return shown
