@@ -40,7 +40,7 @@ class BinanceExecFactory(BinanceLiveExecClientFactory):
     __name__ = "BinanceExecFactory"
 
     @staticmethod
-    def create(  # type: ignore[override]
+    def create(
         loop: asyncio.AbstractEventLoop,
         name: str,
         config: BinanceExecClientConfig,

@@ -15,14 +15,14 @@ from nautilus_trader.model.identifiers import InstrumentId
 COLUMNS = ("kind", "time", "price", "size", "side", "number", "action")
 
 
-class RecorderConfig(ActorConfig, frozen=True):
+class RecorderConfig(ActorConfig, frozen=True):  # type: ignore[misc, call-arg]
     """`quotes`: whether to subscribe to quotes too."""
 
     instrument_id: InstrumentId
     quotes: bool = False
 
 
-class Recorder(Actor):
+class Recorder(Actor):  # type: ignore[misc]
     """Captures every trade, change of the book and quote, in the order in which they came."""
 
     def __init__(self, config: RecorderConfig) -> None:

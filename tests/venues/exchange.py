@@ -13,7 +13,7 @@ ZERO = Decimal(0)
 OPEN = ("NEW", "PARTIALLY_FILLED", "TRIGGERED")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The venue refuses a request; `reason` is one of the double's words for it."""
 
     def __init__(self, reason: str) -> None:
@@ -141,13 +141,13 @@ class Exchange:
         """Check a new order and put it among the orders; it is not matched yet."""
         order = VenueOrder(id=next(self._ids), time_ms=self._now_ms(), **fields)
         if any(order.client_id == other.client_id for other in self.open_orders()):
-            raise Refused("duplicate id")
+            raise RefusedError("duplicate id")
         if order.reduce_only and self._closable(order.side) <= 0:
-            raise Refused("reduce only")
+            raise RefusedError("reduce only")
         if order.kind == "STOP" and self.last and self._is_triggered(order, self.last):
-            raise Refused("would trigger")
+            raise RefusedError("would trigger")
         if order.time_in_force == "GTX" and self._crosses(order):
-            raise Refused("post only")
+            raise RefusedError("post only")
         self.orders[order.id] = order
         return order
 
@@ -161,7 +161,7 @@ class Exchange:
 
     async def amend(self, order: VenueOrder, *, price: Decimal, size: Decimal) -> None:
         if not order.is_open:
-            raise Refused("unknown order")
+            raise RefusedError("unknown order")
         order.price, order.size = price or order.price, size or order.size
         await self._tell("AMENDMENT", order, None)
         if self._crosses(order):
@@ -169,7 +169,7 @@ class Exchange:
 
     async def cancel(self, order: VenueOrder) -> None:
         if not order.is_open:
-            raise Refused("unknown order")
+            raise RefusedError("unknown order")
         await self._close(order, "CANCELED")
 
     async def print(self, price: Decimal, size: Decimal) -> None:

@@ -106,13 +106,15 @@ def importable(components: Components) -> list[Any]:
     return list(msgspec.json.decode(encoded))
 
 
-def paper_config(
-    double: BinanceDouble, actors: Components, strategies: Components = ()
+def node_config(
+    file: str, double: BinanceDouble, actors: Components = (), strategies: Components = ()
 ) -> dict[str, Any]:
-    """`configs/paper_binance.json` with the double's addresses and these components."""
-    config: dict[str, Any] = json.loads((ROOT / "configs/paper_binance.json").read_text())
-    data = config["data_clients"]["BINANCE"]["config"]
-    data |= {"base_url_http": double.http_url, "base_url_ws": double.ws_url}
+    """A config of `configs/` with the double's addresses and these components."""
+    config: dict[str, Any] = json.loads((ROOT / "configs" / file).read_text())
+    for clients in ("data_clients", "exec_clients"):
+        for client in config[clients].values():
+            if "sandbox" not in client["path"]:
+                client["config"] |= double.addresses(clients)
     config |= {"actors": importable(actors), "strategies": importable(strategies)}
     return config | QUICK
 
@@ -147,7 +149,7 @@ def replay_live(
     begin = time.perf_counter()
     needs = ["@aggTrade", "@depth", *(["@bookTicker"] if quotes else [])]
     with BinanceDouble(session, speed=speed, needs=needs, lifetime_s=timeout_s + 30) as double:
-        with running_node(paper_config(double, actors, strategies)) as node:
+        with running_node(node_config("paper_binance.json", double, actors, strategies)) as node:
             wait_for(double, node, timeout_s)
             captured = node.stop()
             log = node.log

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -140,10 +141,8 @@ class VenueServer:
         self.port = runner.addresses[0][1]
         self.started()
         self._ready.set()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), self.lifetime_s)
-        except TimeoutError:
-            pass
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
