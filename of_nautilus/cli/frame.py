@@ -26,10 +26,13 @@ Exit codes: 0 done, 1 a fault of the program, 2 something to mend in the input, 
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """A help page whose names stand in one column, and whose epilog stays as it is written."""
+    """A help page with every command on one line, and the epilog as it is written."""
 
-    def __init__(self, prog: str, **options: Any) -> None:
-        super().__init__(prog, **{"max_help_position": 28, **options})
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            # argparse forgets that it indents commands once more, and breaks the longest's line.
+            self._action_max_length += self._indent_increment
 
 
 class _Parser(argparse.ArgumentParser):
