@@ -1,0 +1,268 @@
+"""The engine: the same whatever drives it, exact against a recount, safe against bad data."""
+
+from collections import defaultdict
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from of_nautilus.core.footprint import ClosedBar
+from of_nautilus.core.sessions import MINUTE, SECOND
+from of_nautilus.core.ticks import MarketScale
+from of_nautilus.engine import BarType, Event, FlowConfig, FlowEngine, SessionStarted
+from of_nautilus.patterns.absorption import AbsorptionConfig
+from of_nautilus.patterns.signal import Signal, signals_digest
+
+SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
+BUSY = FlowConfig(
+    session="30min",
+    absorption=AbsorptionConfig(
+        min_volume=0.02, big_trade=0.004, row_ticks=3, away_rows=2, hold_s=1, min_trades=3
+    ),
+)
+CONFIGS = [
+    BUSY,
+    FlowConfig(bar=BarType.TICK, bar_size=7, cvd_reset="never"),
+    FlowConfig(bar=BarType.VOLUME, bar_size=0.05, cvd_reset="utc_day"),
+    FlowConfig(bar=BarType.DOLLAR, bar_size=3000),
+    FlowConfig(bar=BarType.RANGE, bar_size=9, ticks_per_row=4),
+    FlowConfig(bar=BarType.DELTA, bar_size=0.02, absorption=None),
+]
+pytestmark = pytest.mark.nojit
+
+
+def tape(seed: int, n: int = 400) -> tuple[Any, Any, Any, Any]:
+    """A random tape with ties in time, jumps, long pauses and unknown sides."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.choice(
+        [0, 1, 10**6, SECOND, 40 * SECOND, 700 * SECOND], n, p=[0.4, 0.1, 0.2, 0.2, 0.09, 0.01]
+    )
+    steps = rng.choice(
+        [-300, -4, -1, 0, 0, 0, 1, 4, 300], n, p=[0.005, 0.1, 0.15, 0.2, 0.1, 0.2, 0.14, 0.1, 0.005]
+    )
+    return (
+        1_700_000_000 * SECOND + np.cumsum(gaps),
+        600_000 + np.cumsum(steps),
+        rng.integers(1, 20, n),
+        rng.choice([1, 1, -1, -1, 0], n).astype(np.int8),
+    )
+
+
+def stream(engine: FlowEngine, trades: Any) -> list[Event]:
+    events: list[Event] = []
+    for ts, price, size, side in zip(*trades, strict=True):
+        events += engine.on_trade(int(ts), int(price), int(size), int(side))
+    return events
+
+
+def told(events: list[Event]) -> list[Any]:
+    """Events in a form that compares."""
+    return [e.to_bytes() if isinstance(e, ClosedBar) else e for e in events]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.bar.value)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_at_a_time_equals_all_at_once(config: FlowConfig, seed: int) -> None:
+    trades = tape(seed)
+    one, many = FlowEngine(SCALE, config), FlowEngine(SCALE, config)
+    assert told(stream(one, trades)) == told(many.run_trades(*trades))
+    assert one.state_sha256 == many.state_sha256
+    assert one.bars_sha256 == many.bars_sha256
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), cut=st.integers(1, 399))
+def test_a_prefix_is_the_whole_cut_there(seed: int, cut: int) -> None:
+    trades = tape(seed)
+    whole = FlowEngine(SCALE, BUSY).run_trades(*trades)
+    prefix = FlowEngine(SCALE, BUSY).run_trades(*(column[:cut] for column in trades))
+    assert told(whole)[: len(prefix)] == told(prefix)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), cut=st.integers(1, 399))
+def test_saved_and_loaded_goes_on_as_if_never_stopped(seed: int, cut: int) -> None:
+    trades = tape(seed)
+    straight, first, second = (FlowEngine(SCALE, BUSY) for _ in range(3))
+    events = straight.run_trades(*trades)
+    before = first.run_trades(*(column[:cut] for column in trades))
+    second.load(first.save())
+    after = second.run_trades(*(column[cut:] for column in trades))
+    assert told(before + after) == told(events)
+    assert second.state_sha256 == straight.state_sha256
+    assert second.bars_sha256 == straight.bars_sha256
+
+
+def test_load_refuses_another_config() -> None:
+    with pytest.raises(ValueError, match="`saved` must come from"):
+        FlowEngine(SCALE, BUSY).load(FlowEngine(SCALE).save())
+
+
+def test_mirrored_sides_mirror_the_signals() -> None:
+    ts, price, size, side = tape(5, 900)
+    mirrored = (ts, 1_200_000 - price, size, (-side).astype(np.int8))
+    config = FlowConfig(
+        session="30min",
+        absorption=AbsorptionConfig(min_volume=0.02, big_trade=0.004, hold_s=1, min_trades=3),
+    )
+    plain, mirror = FlowEngine(SCALE, config), FlowEngine(SCALE, config)
+    a = [e for e in plain.run_trades(ts, price, size, side) if isinstance(e, Signal)]
+    b = [e for e in mirror.run_trades(*mirrored) if isinstance(e, Signal)]
+    assert len(a) > 10
+    assert [(s.ts, s.side, s.price, s.strength) for s in a] == [
+        (s.ts, -s.side, 1_200_000 - s.price, s.strength) for s in b
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_time_bars_equal_a_recount(seed: int) -> None:
+    ts, price, size, side = tape(seed, 800)
+    engine = FlowEngine(SCALE, FlowConfig(absorption=None, session="30min"))
+    events = engine.run_trades(ts, price, size, side)
+    events += engine.advance(int(ts[-1]) + MINUTE)
+    bars = [e for e in events if isinstance(e, ClosedBar)]
+    counted: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 6))
+    for t, p, q, s in zip(ts.tolist(), price.tolist(), size.tolist(), side.tolist(), strict=True):
+        column = {1: 1, -1: 0, 0: 2}[s]
+        counted[t - t % MINUTE][p][column] += q
+        counted[t - t % MINUTE][p][column + 3] += 1
+    assert [bar.open_ts for bar in bars] == sorted(counted)
+    for bar in bars:
+        rows = counted[bar.open_ts]
+        assert (bar.low, bar.high) == (min(rows), max(rows))
+        for offset, cells in enumerate(bar.cells.tolist()):
+            assert cells == rows.get(bar.low + offset, [0] * 6)
+        assert bar.delta == sum(row[1] - row[0] for row in rows.values())
+        assert bar.volume == int(bar.cells[:, :3].sum())
+        assert bar.delta_min <= min(0, bar.delta) <= max(0, bar.delta) <= bar.delta_max
+    assert sum(bar.volume for bar in bars) == int(size.sum())
+
+
+def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
+    engine = FlowEngine(SCALE, FlowConfig(absorption=None, session="30min"))
+    running = 0
+    seen = 0
+    for event in engine.run_trades(*tape(1, 900)):
+        if isinstance(event, SessionStarted):
+            running = 0
+        elif isinstance(event, ClosedBar):
+            running += event.delta
+            assert event.cvd == running
+            seen += 1
+    assert seen > 20
+
+
+@pytest.mark.parametrize("bar", [b for b in BarType if b != BarType.TIME])
+def test_counted_bars_close_on_the_trade_that_fills_them(bar: BarType) -> None:
+    config = next(c for c in CONFIGS if c.bar == bar)
+    engine = FlowEngine(SCALE, config)
+    trades = tape(2, 900)
+    bars = [e for e in engine.run_trades(*trades) if isinstance(e, ClosedBar)]
+    measure = {
+        BarType.TICK: lambda b: b.trades,
+        BarType.VOLUME: lambda b: b.volume,
+        BarType.DOLLAR: lambda b: b.dollars,
+        BarType.RANGE: lambda b: b.high - b.low,
+        BarType.DELTA: lambda b: abs(b.delta),
+    }[bar]
+    full = [b for b in bars if measure(b) >= b.length]
+    assert len(full) > 10
+    # The others were cut off by the end of a session.
+    sessions = [b.close_ts for b in bars if measure(b) < b.length]
+    assert len(sessions) <= 3
+    assert all(a.close_ts <= b.open_ts for a, b in pairwise(bars))
+
+
+def test_bad_data_is_counted_and_survived() -> None:
+    engine = FlowEngine(SCALE)
+    start = 1_700_000_000 * SECOND
+    engine.on_trade(start, 600_000, 5, 1)
+    engine.on_trade(start + 5, 600_000, 0, 1)
+    engine.on_trade(start + 6, 600_000, -3, 1)
+    engine.on_trade(start - SECOND, 600_001, 2, -1)
+    engine.on_trade(start + 7, 600_001, 2, 0)
+    assert engine.quality == {
+        "trades": 3,
+        "outside_session": 0,
+        "bad_size": 2,
+        "backwards": 1,
+        "unclassified": 1,
+        "off_grid_prices": 0,
+        "off_grid_sizes": 0,
+    }
+    (bar,) = (e for e in engine.advance(start + MINUTE) if isinstance(e, ClosedBar))
+    assert (bar.buy, bar.sell, bar.unclassified) == (5, 2, 2)
+    assert bar.last_ts == start + 7
+
+
+def test_trades_outside_the_session_are_counted_and_left_out() -> None:
+    config = FlowConfig(session="09:30-16:00 America/New_York")
+    engine = FlowEngine(SCALE, config)
+    opening = 1_381_152_600 * SECOND  # 2013-10-07 09:30 in New York
+    engine.on_trade(opening - 1, 1000, 3, 1)
+    engine.on_trade(opening, 1000, 4, 1)
+    assert engine.quality["outside_session"] == 1
+    assert engine.cvd == 4
+
+
+def test_decimals_of_the_host_are_floored_to_the_grid_and_counted() -> None:
+    engine = FlowEngine(SCALE)
+    # A venue's milliseconds that went through a float, just before the minute they belong to.
+    minute = 1_723_161_300 * SECOND
+    engine.on_tick(minute - 128, 61800.3, 0.005, 1)
+    engine.on_tick(minute + 5, 61800.35, 0.0057, -1)
+    (bar,) = (e for e in engine.advance(minute + MINUTE) if isinstance(e, ClosedBar))
+    assert bar.open_ts == minute
+    assert (bar.open, bar.close, bar.buy, bar.sell) == (618_003, 618_003, 5, 5)
+    assert engine.quality["off_grid_prices"] == 1
+    assert engine.quality["off_grid_sizes"] == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(ticks=st.integers(-(10**9), 10**9), tick=st.sampled_from(["0.1", "0.25", "0.00001", "5"]))
+def test_every_tick_survives_the_way_through_a_double(ticks: int, tick: str) -> None:
+    from of_nautilus.core.ticks import steps_of
+
+    assert steps_of(float(ticks * Decimal(tick)), float(tick)) == (ticks, True)
+
+
+def test_two_runs_have_one_hash() -> None:
+    runs = []
+    for _ in range(2):
+        engine = FlowEngine(SCALE, BUSY)
+        events = engine.run_trades(*tape(9, 900))
+        runs.append(
+            (engine.bars_sha256, signals_digest(e for e in events if isinstance(e, Signal)))
+        )
+    assert runs[0] == runs[1]
+
+
+def test_a_bar_wider_than_its_window_loses_nothing() -> None:
+    engine = FlowEngine(SCALE, FlowConfig(absorption=None))
+    start = 1_700_000_040 * SECOND
+    prices = [600_000, 600_900, 597_000, 650_000, 100]
+    for i, price in enumerate(prices):
+        engine.on_trade(start + i, price, i + 1, 1)
+    (bar,) = (e for e in engine.advance(start + MINUTE) if isinstance(e, ClosedBar))
+    assert len(bar.cells) == 650_000 - 100 + 1
+    for i, price in enumerate(prices):
+        assert bar.cells[price - 100, 1] == i + 1
+    assert bar.volume == int(bar.cells[:, :3].sum()) == 15
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"bar_size": 0}, "bar_size"),
+        ({"ticks_per_row": 0}, "ticks_per_row"),
+        ({"cvd_reset": "weekly"}, "cvd_reset"),
+        ({"session": "MOON"}, "spec"),
+    ],
+)
+def test_bad_parameters_are_named(fields: dict[str, Any], name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` must"):
+        FlowConfig(**fields)
