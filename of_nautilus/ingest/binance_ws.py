@@ -444,7 +444,7 @@ class _Recording:
         units, bad = scaled(values, precision)
         if bad >= 0:
             raise IngestError(
-                f"{what} {values[bad]!r} does not fit the instrument's {precision} decimals",
+                f"{what} {float(values[bad])!r} does not fit the instrument's {precision} decimals",
                 self._path,
                 line=int(lines[bad]),
                 todo="give the instrument's own increments",

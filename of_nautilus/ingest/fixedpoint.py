@@ -80,7 +80,8 @@ def scaled(values: NDArray[np.float64], precision: int) -> tuple[NDArray[np.int6
     exact = values * 10.0**precision
     units = np.rint(exact)
     size = np.abs(exact)
-    good = (size < _EXACT) & (np.abs(exact - units) <= np.maximum(1e-6, size * 2.0**-51))
+    with np.errstate(invalid="ignore"):
+        good = (size < _EXACT) & (np.abs(exact - units) <= np.maximum(1e-6, size * 2.0**-51))
     if good.all():
         return units.astype(np.int64), -1
     bad = int(np.argmin(good))

@@ -101,7 +101,7 @@ def _unpacked(raw: io.FileIO, path: Path) -> IO[bytes]:
     buffered = io.BufferedReader(raw, _BUFFER)
     magic = buffered.peek(4)[:4]
     if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=buffered), _BUFFER)  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=buffered), _BUFFER)
     if magic == b"PK\x03\x04":
         archive = zipfile.ZipFile(buffered)
         members = [m for m in archive.infolist() if not m.is_dir()]

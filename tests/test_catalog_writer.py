@@ -1,0 +1,315 @@
+"""The catalog writer: whole days, no repeats, all or nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from nautilus_trader.model.data import TradeTick
+from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+from of_nautilus.ingest import staging as staging_module
+from of_nautilus.ingest.columns import DAY_NS, QuoteColumns, TradeColumns, read_quotes, read_trades
+from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.instruments import find_instrument, from_increments
+from of_nautilus.ingest.staging import recover
+from of_nautilus.ingest.store import open_store
+from of_nautilus.ingest.writer import CatalogWriter
+from tests.fixtures_ingest import DAY0, PERP, fields_of, objects, trades
+
+INSTRUMENT = find_instrument(PERP)
+SECOND = 1_000_000_000
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file of a folder with its content."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def write(root: Any, *pieces: Any, **options: Any) -> CatalogWriter:
+    with CatalogWriter(root, INSTRUMENT, **options) as writer:
+        for piece in pieces:
+            writer.write(piece)
+    return writer
+
+
+def test_one_file_a_day_in_time_order_whatever_the_order_of_the_pieces(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    times = DAY0 + np.sort(rng.choice(3 * 86_400_000, 5_000, replace=False)) * 1_000_000
+    whole = trades(times)
+    order = rng.permutation(5_000)
+    pieces = [whole.pick(np.sort(order[i : i + 500])) for i in range(0, 5_000, 500)]
+    writer = write(tmp_path, *pieces, row_group_size=100)
+    files = sorted(p.name for p in (tmp_path / "data/trade_tick" / PERP).iterdir())
+    assert [f[:10] for f in files] == ["2024-08-08", "2024-08-09", "2024-08-10"]
+    assert read_trades(tmp_path, PERP).to_table(PERP).equals(whole.to_table(PERP))
+    assert writer.counts.rows == {"trade_tick": 5_000}
+    assert (writer.counts.first, writer.counts.last) == (times[0], times[-1])
+    read = objects(tmp_path, TradeTick, PERP)
+    assert [t.ts_init for t in read] == times.tolist()
+    assert [t.price.raw for t in read[:3]] == [p * 10**14 for p in whole.price[:3].tolist()]
+
+
+def test_reverse_order_within_a_piece_is_sorted(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(100) * SECOND)
+    write(tmp_path, whole.pick(np.arange(99, -1, -1)))
+    assert read_trades(tmp_path, PERP).to_table(PERP).equals(whole.to_table(PERP))
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["numbers", "text"])
+def test_trades_with_one_id_and_time_are_written_once(text: bool, tmp_path: Path) -> None:
+    times = DAY0 + np.repeat(np.arange(300), 4) * SECOND
+    ids: Any = np.arange(1_200) // 2 + 1  # each id twice, two ids a second
+    if text:
+        ids = pa.array([f"id-{i}" for i in ids])
+    whole = trades(times, ids)
+    again = whole.pick(slice(100, 500))
+    one = write(tmp_path / "a", whole, row_group_size=64)
+    assert one.counts.duplicates == 600
+    cut = [whole.pick(slice(i, i + 7)) for i in range(0, 1_200, 7)]  # repeats across pieces
+    two = write(tmp_path / "b", *cut, again, row_group_size=64)
+    assert two.counts.duplicates == 1_000
+    assert two.counts.rows["trade_tick"] == 600
+    for root in ("a", "b"):
+        read = read_trades(tmp_path / root, PERP)
+        assert read.to_table(PERP).equals(whole.pick(slice(0, None, 2)).to_table(PERP))
+
+
+def test_equal_ids_at_different_times_are_different_trades(tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(10), np.ones(10, np.int64)))
+    assert len(read_trades(tmp_path, PERP)) == 10
+
+
+def test_sizes_not_above_zero_are_left_out_and_counted(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(10))
+    whole.size[[2, 5]] = 0, -1
+    writer = write(tmp_path, whole)
+    assert writer.counts.not_positive == 2
+    assert len(read_trades(tmp_path, PERP)) == 8
+
+
+def test_the_definition_is_written_once(tmp_path: Path) -> None:
+    write(tmp_path, trades([DAY0]))
+    write(tmp_path, trades([DAY0 + DAY_NS]))
+    held = ParquetDataCatalog(str(tmp_path)).instruments()
+    assert [fields_of(i) for i in held] == [fields_of(INSTRUMENT)]
+
+
+def test_another_definition_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, trades([DAY0]))
+    before = tree(tmp_path)
+    other = from_increments(PERP, "0.01", "0.001")
+    with (
+        pytest.raises(IngestError, match=r"price_increment 0\.10, not 0\.01"),
+        CatalogWriter(tmp_path, other),
+    ):
+        pass
+    assert tree(tmp_path) == before
+
+
+def test_wrong_increments_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(1_000))
+    whole.price[:20] += 3
+    with pytest.raises(IngestError, match=r"2% of the prices .* increment 0\.10"):
+        write(tmp_path / "catalog", whole)
+    assert not (tmp_path / "catalog").exists()
+    whole.price[10:20] -= 3
+    assert write(tmp_path / "catalog", whole).counts.off_grid == 10
+
+
+def test_foreign_precisions_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
+    other = from_increments("ETHUSDT.BINANCE", "0.1", "1")
+    with (
+        pytest.raises(ValueError, match=r"`columns` must have the precisions \(1, 0\)"),
+        CatalogWriter(tmp_path, other) as writer,
+    ):
+        writer.write(trades([DAY0]))
+
+
+@pytest.mark.parametrize("shift", [0, 50, 99])
+def test_overlap_and_touch_are_refused(shift: int, tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(100)))
+    before = tree(tmp_path)
+    with pytest.raises(IngestError, match=r"already holds trade_tick .* replace"):
+        write(tmp_path, trades(DAY0 + shift + np.arange(100)))
+    assert tree(tmp_path) == before
+    write(tmp_path, trades(DAY0 + 100 + np.arange(100)))
+    assert len(read_trades(tmp_path, PERP)) == 200
+
+
+def test_replace_keeps_what_lies_outside_the_new_range(tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(1_000)), row_group_size=100)
+    new = trades(DAY0 + 300 + np.arange(0, 400, 2), price=7_000_000)
+    write(tmp_path, new, overlap="replace", row_group_size=100)
+    read = read_trades(tmp_path, PERP)
+    assert len(read) == 300 + 200 + 301
+    inside = (read.ts_init >= DAY0 + 300) & (read.ts_init <= DAY0 + 698)
+    assert read.pick(inside).to_table(PERP).equals(new.to_table(PERP))
+    assert len(objects(tmp_path, TradeTick, PERP)) == 801
+    assert not (tmp_path / ".staging").exists()
+
+
+def test_replace_of_the_same_range_leaves_one_file(tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(10)))
+    write(tmp_path, trades(DAY0 + np.arange(10), price=7_000_000), overlap="replace")
+    assert len(list((tmp_path / "data/trade_tick" / PERP).iterdir())) == 1
+    assert read_trades(tmp_path, PERP).price[0] == 7_000_000
+
+
+def test_append_adds_only_what_is_later(tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(100)))
+    writer = write(tmp_path, trades(DAY0 + 50 + np.arange(100)), overlap="append")
+    assert writer.counts.already_there == 50
+    assert (read_trades(tmp_path, PERP).ts_init == DAY0 + np.arange(150)).all()
+    nothing = write(tmp_path, trades(DAY0 + np.arange(100)), overlap="append")
+    assert nothing.counts.already_there == 100
+    assert len(read_trades(tmp_path, PERP)) == 150
+
+
+def test_kinds_do_not_stand_in_each_others_way(tmp_path: Path) -> None:
+    times = DAY0 + np.arange(5)
+    quotes = QuoteColumns(2, 3, times, times, *[10 * (times - DAY0 + 1)] * 4)
+    writer = write(tmp_path, trades(times), quotes)
+    assert writer.counts.rows == {"trade_tick": 5, "quote_tick": 5}
+    assert read_quotes(tmp_path, PERP).to_table(PERP).equals(quotes.to_table(PERP))
+
+
+def test_an_exception_leaves_the_catalog_as_it_was(tmp_path: Path) -> None:
+    root = tmp_path / "catalog"
+    with pytest.raises(KeyboardInterrupt), CatalogWriter(root, INSTRUMENT) as writer:
+        writer.write(trades(DAY0 + np.arange(10)))
+        raise KeyboardInterrupt
+    assert not root.exists()
+    write(root, trades(DAY0 + np.arange(10)))
+    before = tree(root)
+    with pytest.raises(RuntimeError), CatalogWriter(root, INSTRUMENT, "replace") as writer:
+        writer.write(trades(DAY0 + np.arange(10)))
+        raise RuntimeError
+    assert tree(root) == before
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(IngestError, match=r"No space left on device.*nothing was changed"):
+        write(tmp_path / "catalog", trades(DAY0 + np.arange(10)))
+    assert not (tmp_path / "catalog").exists()
+
+
+KILLED = """
+    import os, signal, sys
+    import numpy as np
+    from pathlib import Path
+    from of_nautilus.ingest import staging
+    from tests.test_catalog_writer import DAY0, DAY_NS, trades, write
+    replace, calls = os.replace, 0
+    def dying(source, target):
+        global calls
+        if calls == {after}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        calls += 1
+        replace(source, target)
+    staging.os.replace = dying
+    times = DAY0 + np.arange(6) * (DAY_NS // 2)
+    write(sys.argv[1], trades(times, price=7_000_000), overlap="replace")
+"""
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_kill_between_two_moves_is_completed_by_the_next_writer(
+    after: int, tmp_path: Path
+) -> None:
+    times = DAY0 + np.arange(6) * (DAY_NS // 2)
+    write(tmp_path, trades(times))
+    script = textwrap.dedent(KILLED.format(after=after))
+    repository = Path(__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)],
+        env=environment,
+        cwd=repository,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert recover(open_store(tmp_path)) == 1
+    assert (read_trades(tmp_path, PERP).price >= 7_000_000).all()
+    write(tmp_path, trades([DAY0 + 9 * DAY_NS]))
+    assert len(read_trades(tmp_path, PERP)) == 7
+    assert not (tmp_path / ".staging").exists()
+
+
+def test_a_killed_writers_unfinished_files_are_cleared(tmp_path: Path) -> None:
+    left = tmp_path / ".staging" / "dead"
+    left.mkdir(parents=True)
+    (left / "0.parquet").write_bytes(b"half a file")
+    write(tmp_path, trades([DAY0]))
+    assert not (tmp_path / ".staging").exists()
+    assert len(read_trades(tmp_path, PERP)) == 1
+
+
+def test_a_writer_at_work_is_left_alone(tmp_path: Path) -> None:
+    with CatalogWriter(tmp_path, INSTRUMENT) as slow:
+        slow.write(trades(DAY0 + np.arange(200_000)))
+        write(tmp_path, trades([DAY0 + DAY_NS]))
+    assert len(read_trades(tmp_path, PERP)) == 200_001
+
+
+def test_two_writers_of_one_range_do_not_both_win(tmp_path: Path) -> None:
+    with (
+        pytest.raises(IngestError, match="already holds"),
+        CatalogWriter(tmp_path, INSTRUMENT) as slow,
+    ):
+        slow.write(trades(DAY0 + np.arange(10)))
+        write(tmp_path, trades(DAY0 + np.arange(10)))
+    assert len(read_trades(tmp_path, PERP)) == 10
+
+
+def test_the_journal_names_every_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    carry_out = staging_module._carry_out
+
+    def spy(store: Any, folder: Path) -> None:
+        seen.append(json.loads((folder / "journal.json").read_text()))
+        carry_out(store, folder)
+
+    monkeypatch.setattr(staging_module, "_carry_out", spy)
+    write(tmp_path, trades(DAY0 + np.arange(3) * DAY_NS))
+    (plan,) = seen
+    assert sorted(t for _, t in plan["moves"]) == sorted(tree(tmp_path))
+    assert plan["removed"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"overlap": "merge"}, "`overlap` must"), ({"row_group_size": 0}, "`row_group_size` must")],
+)
+def test_bad_parameters_are_named(options: dict[str, Any], text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=text):
+        CatalogWriter(tmp_path, INSTRUMENT, **options)
+
+
+def test_an_address_in_memory_works_like_a_folder() -> None:
+    address = "memory://writer-test"
+    write(address, trades(DAY0 + np.arange(100)))
+    with pytest.raises(IngestError, match="already holds"):
+        write(address, trades(DAY0 + np.arange(100)))
+    write(address, trades(DAY0 + 50 + np.arange(100), price=7_000_000), overlap="replace")
+    read = read_trades(address, PERP)
+    assert (read.ts_init == DAY0 + np.arange(150)).all()
+    assert (read.price[50:] >= 7_000_000).all()
+    catalog = ParquetDataCatalog("/writer-test", fs_protocol="memory")
+    assert [str(i.id) for i in catalog.instruments()] == [PERP]
+
+
+def test_trades_type_is_kept_by_pick() -> None:
+    assert isinstance(trades([DAY0]).pick(slice(0, 1)), TradeColumns)
