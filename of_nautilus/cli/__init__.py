@@ -1,11 +1,14 @@
 """The command line.
 
 A command is a module with `add_arguments(parser)`, which imports nothing heavy, and `run(args)`,
-which returns its figures (printed, and written by `--json`) or an exit code.
+which returns its figures (printed, and written by `--json`) or an exit code. Every command takes
+`--json` and `--quiet`, unless its module says `FIGURES = False`.
 """
 
 # Name: one line of help, and the module, which is imported only when the command is named.
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("run Nautilus backtest configs and sum up", "of_nautilus.cli.backtest"),
+    "catalog": ("list what a catalog holds", "of_nautilus.cli.catalog"),
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
+    "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
 }

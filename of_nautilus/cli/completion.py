@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+FIGURES = False
 EXAMPLES = """\
 examples:
   eval "$(of-nautilus completion bash)"                 in ~/.bashrc

@@ -68,6 +68,13 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
         part.unlink(missing_ok=True)
 
 
+def utc(ns: int) -> str | None:
+    """Return a time in nanoseconds since 1970 as ISO text; None where there is none (0)."""
+    import numpy as np
+
+    return f"{np.datetime64(ns, 'ns')}Z" if ns else None
+
+
 def _rows(figures: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str, str]]:
     for name, figure in figures.items():
         if isinstance(figure, Mapping):

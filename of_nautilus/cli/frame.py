@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from of_nautilus import __version__
 from of_nautilus.cli import COMMANDS
-from of_nautilus.cli.figures import show
+from of_nautilus.cli.figures import add_figure_options, show
 from of_nautilus.errors import UserError
 
 PROGRAM = "of-nautilus"
@@ -111,7 +111,10 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if name == named:
-            _module(name).add_arguments(command)
+            module = _module(name)
+            module.add_arguments(command)
+            if getattr(module, "FIGURES", True):
+                add_figure_options(command)
     if named is not None and named not in COMMANDS and "_ARGCOMPLETE" not in os.environ:
         close = get_close_matches(named, COMMANDS, n=1)
         todo = f"did you mean {close[0]!r}?" if close else f"see {PROGRAM} --help"

@@ -1,7 +1,7 @@
 """A progress bar for what takes more than two seconds."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -30,3 +30,13 @@ def progress(
         leave=False,
         disable=quiet or not sys.stderr.isatty(),
     )
+
+
+def reporter(bar: Any) -> Callable[[int, int], None]:
+    """Return what moves `bar` when it is called with the part done and the whole."""
+
+    def report(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return report
