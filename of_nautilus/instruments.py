@@ -1,0 +1,84 @@
+"""Presets of 31 markets: tick, profile row, session and detector thresholds in the feed's own lots.
+
+The thresholds are absolute numbers of lots of the feeds that they were chosen on; on another feed,
+where a lot is worth something else, they fire always or never, and thresholds taken from the
+market's own past should be used instead. The tick is the preset's too: take the instrument's own
+price increment where they differ (a spot and a perpetual contract often do).
+"""
+
+import csv
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One market's preset.
+
+    `tick`, `vp_tick` (height of a profile row) in price; `ticks_per_row = vp_tick / tick`;
+    `session` a session name; volumes in lots of the feed; `exhaustion_vol_decline`,
+    `divergence_fail` shares; `initiative_vol_accel` a ratio; `sweep_max_ms` milliseconds;
+    `absorption_window_s` seconds; the rest ticks or counts.
+    """
+
+    symbol: str
+    group: str
+    tick: Decimal
+    vp_tick: Decimal
+    ticks_per_row: int
+    session: str
+    absorption_min_vol: int
+    initiative_min_delta: int
+    big_trade: int
+    sweep_max_vol_per_level: int
+    thin_book: int
+    absorption_max_disp_ticks: int
+    initiative_min_body_ticks: int
+    exhaustion_vol_decline: float
+    initiative_vol_accel: float
+    sweep_max_ms: int
+    sweep_min_levels: int
+    absorption_min_attempts: int
+    absorption_window_s: int
+    divergence_lookback: int
+    divergence_fail: float
+
+    def __post_init__(self) -> None:
+        if self.vp_tick != self.ticks_per_row * self.tick:
+            raise ValueError(
+                f"`vp_tick` must be `ticks_per_row` ({self.ticks_per_row}) times `tick`"
+                f" ({self.tick}), was {self.vp_tick}"
+            )
+
+
+@cache
+def presets() -> dict[str, Preset]:
+    """Return all presets by symbol, in the order of the table.
+
+    >>> len(presets())
+    31
+    """
+    text = files("of_nautilus").joinpath("instruments.csv").read_text(encoding="utf-8")
+    read = {"Decimal": Decimal, "int": int, "float": float, "str": str}
+    kinds = {f.name: f.type if isinstance(f.type, str) else f.type.__name__ for f in fields(Preset)}
+    found = {}
+    for row in csv.DictReader(text.splitlines()):
+        values: dict[str, Any] = {name: read[kinds[name]](text) for name, text in row.items()}
+        found[row["symbol"]] = Preset(**values)
+    return found
+
+
+def preset(symbol: str) -> Preset:
+    """Return one market's preset; raises `ValueError` naming those that exist.
+
+    >>> preset("NAS100").ticks_per_row
+    10
+    """
+    try:
+        return presets()[symbol]
+    except KeyError:
+        known = ", ".join(presets())
+        raise ValueError(f"`symbol` must be one of {known}, was {symbol!r}") from None
