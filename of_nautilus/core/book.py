@@ -7,8 +7,8 @@ a batch (flag F_LAST, or the caller's word) is the book one that existed, and on
 
 `trusted` is 1 after a batch if the book was complete once (a CLEAR began it), no sequence break has
 happened since, both sides have a level, and bid < ask. Whatever happens, the levels are what the
-host's own book holds; trust only says whether to act on them. `epoch` changes with every snapshot,
-break and session start: whoever compares a book with the one before starts anew when it does.
+host's own book holds; trust only says whether to act on them. `epoch` changes with every snapshot
+and break: whoever compares a book with the one before starts anew when it does.
 """
 
 import numpy as np
@@ -189,6 +189,12 @@ def mark_gap(book):  # type: ignore[no-untyped-def]
 def step_gap(state: State) -> None:
     """Distrust a book state until its next snapshot: the feed says that updates were lost."""
     mark_gap(state[0])
+
+
+@njit(cache=True)
+def step_complete(state: State) -> None:
+    """Take a book state as complete from here on: the feed sends no snapshots, but all levels."""
+    state[0].complete = 1
 
 
 @njit(cache=True)
