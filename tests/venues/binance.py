@@ -9,22 +9,21 @@ from typing import Any
 from aiohttp import web
 
 from tests.venues import binance_wire as wire
-from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, VenueOrder
-from tests.venues.feed import Deliveries, Feed
-from tests.venues.server import Channel, VenueServer
+from tests.venues.double import VenueDouble
+from tests.venues.exchange import Happening, RefusedError, VenueFill, VenueOrder
+from tests.venues.feed import Deliveries
+from tests.venues.server import Channel
 from tests.venues.session import Recorded, Session
 
 STREAMS = {"trade": "@aggTrade", "depth": "@depth", "quote": "@bookTicker"}
 
 
-class BinanceDouble(VenueServer):
-    """Binance USD-M on 127.0.0.1, replaying one recorded session.
+class BinanceDouble(VenueDouble):
+    """Binance USD-M futures on 127.0.0.1.
 
-    The replay starts when clients have subscribed to all of `needs` and, where depth is one of
-    them, have asked for the book's snapshot. Trades go out as aggregate trades of one print
-    each, depth and bookTicker messages as recorded. The recorded snapshot is the answer to
-    `/fapi/v1/depth` at its place in the replay, which waits for it to be fetched; later answers
-    are the book as it is then. Orders are matched against the replayed market.
+    Recorded prints go out as aggregate trades of one print each, depth and bookTicker messages
+    as recorded. The recorded snapshot is the answer to `/fapi/v1/depth` at its place in the
+    replay, which waits for it to be fetched; later answers are the book as it is then.
     """
 
     # A client handles the snapshot some time after it was sent; the replay waits this long.
@@ -38,81 +37,59 @@ class BinanceDouble(VenueServer):
         needs: Iterable[str] = ("@aggTrade", "@depth"),
         lifetime_s: float = 120.0,
     ) -> None:
-        super().__init__(lifetime_s)
-        self.session = session
-        self.symbol = session.symbol
-        self.feed = Feed(session, speed=speed)
-        self.needs = set(needs)
-        self.market: set[Channel] = set()
-        self.users: set[Channel] = set()
-        self.exchange = Exchange(self._tell, self.now_ms, taker=wire.TAKER, maker=wire.MAKER)
-        self._recorded_snapshot: dict[str, Any] | None = None
+        super().__init__(
+            session,
+            speed=speed,
+            needs=needs,
+            lifetime_s=lifetime_s,
+            taker=wire.TAKER,
+            maker=wire.MAKER,
+        )
+        self._recorded: dict[str, Any] | None = None
         self._asked, self._seeded, self._fetched = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._subscribed = asyncio.Event()
         for path in ("/stream", "/ws", "/ws/{key}"):
             self._app.router.add_get(path, self._socket)
         self._app.router.add_route("*", "/{path:.*}", self._rest)
 
-    def addresses(self, clients: str) -> dict[str, str]:
-        """The fields of a client's config that point it here; the exec client's has keys."""
+    def addresses(self, clients: str) -> dict[str, Any]:
         data = {"base_url_http": self.http_url, "base_url_ws": self.ws_url}
         keys = {"api_key": "test-key", "api_secret": "test-secret"}
         stream = {"base_url_ws_stream": self.ws_url}
         return data | stream | keys if clients == "exec_clients" else data
 
-    def started(self) -> None:
-        self.spawn(self._replay())
-
     # -- market streams ------------------------------------------------------------------------
 
-    async def _replay(self) -> None:
-        while not all(self._channels(need) for need in self.needs - {"user"}) or (
-            "user" in self.needs and not self.users
-        ):
-            await self._subscribed.wait()
-            self._subscribed.clear()
-        if "@depth" in self.needs:
-            await self._asked.wait()
-        await self.feed.run(self._deliveries, self._happened)
+    def is_ready(self) -> bool:
+        return super().is_ready() and ("@depth" not in self.needs or self._asked.is_set())
 
-    def _channels(self, stream: str) -> list[Channel]:
-        return [c for c in self.market if any(stream in name for name in c.streams)]
-
-    def _deliveries(self, event: Recorded) -> Deliveries:
+    def deliveries(self, event: Recorded) -> Deliveries:
         if event.kind == "snapshot":
             return []
         data = agg_trade(event.message) if event.kind == "trade" else event.message
         out = []
-        for channel in self._channels(STREAMS[event.kind]):
+        for channel in self.channels(STREAMS[event.kind]):
             name = next(name for name in channel.streams if STREAMS[event.kind] in name)
             out.append((channel, json.dumps({"stream": name, "data": data})))
         return out
 
-    async def _happened(self, event: Recorded) -> None:
-        message = event.message
-        if event.kind == "trade":
-            await self.exchange.print(Decimal(message["p"]), Decimal(message["q"]))
-        elif event.kind == "depth" and self._seeded.is_set():
-            self.exchange.book.apply(message)
-        elif event.kind == "snapshot":
-            self._recorded_snapshot = message
-            self.exchange.book.load(message)
-            self._seeded.set()
-            if "@depth" in self.needs:
-                await asyncio.wait_for(self._fetched.wait(), 30)
-                await asyncio.sleep(self.SNAPSHOT_PAUSE_S)
+    async def seed(self, snapshot: dict[str, Any]) -> None:
+        self._recorded = snapshot
+        self._seeded.set()
+        if "@depth" in self.needs:
+            await asyncio.wait_for(self._fetched.wait(), 30)
+            await asyncio.sleep(self.SNAPSHOT_PAUSE_S)
 
     async def _depth(self, limit: int) -> dict[str, Any]:
         self._asked.set()
+        self.subscriptions_changed()
         await self._seeded.wait()
-        if snapshot := self._recorded_snapshot:
-            self._recorded_snapshot = None
+        if snapshot := self._recorded:
+            self._recorded = None
             answer = {**snapshot, **{k: snapshot[k][:limit] for k in ("bids", "asks")}}
         else:
             book, now = self.exchange.book, self.now_ms()
-            bids, asks = book.top(1, limit), book.top(-1, limit)
             answer = {"lastUpdateId": book.update_id, "E": now, "T": now}
-            answer |= {"bids": bids, "asks": asks}
+            answer |= {"bids": book.top(1, limit), "asks": book.top(-1, limit)}
         self._fetched.set()
         return answer
 
@@ -124,7 +101,7 @@ class BinanceDouble(VenueServer):
             channel = Channel(socket, pongs=2)
             channel.streams.update(filter(None, request.query.get("streams", "").split("/")))
             group.add(channel)
-            self._subscribed.set()
+            self.subscriptions_changed()
             return channel
 
         async def on_message(channel: Channel, message: dict[str, Any]) -> None:
@@ -133,7 +110,7 @@ class BinanceDouble(VenueServer):
             elif message.get("method") == "UNSUBSCRIBE":
                 channel.streams.difference_update(message["params"])
             await channel.socket.send_json({"result": None, "id": message.get("id")})
-            self._subscribed.set()
+            self.subscriptions_changed()
 
         return await self.listen(request, joined, on_message, group.discard)
 
@@ -144,17 +121,10 @@ class BinanceDouble(VenueServer):
         for channel in list(self.users):
             await channel.send(json.dumps(message))
 
-    async def kick_users(self) -> None:
-        """Close every user stream."""
-        for channel in list(self.users):
-            await channel.socket.close()
+    async def tell_position(self) -> None:
+        await self.push(wire.account_update(self.symbol, self.exchange, self.now_ms()))
 
-    async def kick_market(self) -> None:
-        """Close every market stream."""
-        for channel in list(self.market):
-            await channel.socket.close()
-
-    async def _tell(self, happening: Happening, order: VenueOrder, fill: VenueFill | None) -> None:
+    async def tell(self, happening: Happening, order: VenueOrder, fill: VenueFill | None) -> None:
         now = self.now_ms()
         if order.kind == "STOP" and not order.market_id:
             await self.push(wire.algo_update(self.symbol, happening, order, now))
@@ -166,7 +136,7 @@ class BinanceDouble(VenueServer):
             return
         await self.push(wire.order_update(self.symbol, happening, order, fill, now))
         if fill:
-            await self.push(wire.account_update(self.symbol, self.exchange, now))
+            await self.tell_position()
         if order.kind == "STOP" and not order.is_open:
             self.spawn(self._finished(order))
 
@@ -176,9 +146,9 @@ class BinanceDouble(VenueServer):
         await asyncio.sleep(0.05)
         await self.push(wire.algo_update(self.symbol, "FINISHED", order, self.now_ms()))
 
-    async def _new_order(self, params: dict[str, str]) -> VenueOrder:
-        stop = params.get("type") == "STOP_MARKET"
-        order = self.exchange.accept(
+    async def _order(self, params: dict[str, str]) -> VenueOrder:
+        stop = params["type"] == "STOP_MARKET"
+        order = await self.new_order(
             client_id=params["clientAlgoId" if stop else "newClientOrderId"],
             side=1 if params["side"] == "BUY" else -1,
             kind="STOP" if stop else params["type"],
@@ -188,8 +158,9 @@ class BinanceDouble(VenueServer):
             reduce_only=params.get("reduceOnly", "").lower() == "true",
             time_in_force=params.get("timeInForce", "GTC"),
         )
-        # The answer to the request leaves before the first event of the order.
-        self._loop.call_soon(lambda: self.spawn(self.exchange.place(order)))
+        if order is None:
+            await asyncio.sleep(self.lifetime_s)
+            raise RefusedError("no order")
         return order
 
     def _found(self, params: dict[str, str]) -> VenueOrder:
@@ -208,7 +179,13 @@ class BinanceDouble(VenueServer):
         if request.method != "GET":
             params.update({key: str(value) for key, value in (await request.post()).items()})
         self.log(request, params, bool(request.headers.get("X-MBX-APIKEY")))
+        await asyncio.sleep(self.faults.http_delay_s)
+        if self.faults.take("rate_limited"):
+            code, text = wire.ERRORS["rate limit"]
+            headers = {"Retry-After": "1"}
+            return web.json_response({"code": code, "msg": text}, status=429, headers=headers)
         try:
+            self._check_time(params)
             answer = await self._answer(request.method, request.path, params)
         except RefusedError as refused:
             code, text = wire.ERRORS[refused.reason]
@@ -217,6 +194,12 @@ class BinanceDouble(VenueServer):
             self.unhandled.append(f"{request.method} {request.path}")
             return web.json_response({"code": -1100, "msg": "unknown path"}, status=404)
         return web.json_response(answer)
+
+    def _check_time(self, params: dict[str, str]) -> None:
+        if "timestamp" in params:
+            late = self.now_ms() - int(params["timestamp"])
+            if not -1000 <= late <= int(params.get("recvWindow", "5000")):
+                raise RefusedError("time")
 
     async def _answer(self, method: str, path: str, params: dict[str, str]) -> Any:
         symbol, now, exchange = self.symbol, self.now_ms(), self.exchange
@@ -251,9 +234,9 @@ class BinanceDouble(VenueServer):
             case "GET", "allAlgoOrders":
                 return [wire.algo_order(symbol, o, now) for o in stops]
             case "POST", "order":
-                return wire.order(symbol, await self._new_order(params), now)
+                return wire.order(symbol, await self._order(params), now)
             case "POST", "algoOrder":
-                return wire.algo_order(symbol, await self._new_order(params), now)
+                return wire.algo_order(symbol, await self._order(params), now)
             case "GET", "order":
                 return wire.order(symbol, self._found(params), now)
             case "GET", "algoOrder":

@@ -15,6 +15,7 @@ ERRORS = {
     "post only": (-5022, "Due to the order could not be executed as maker, it is rejected."),
     "unknown order": (-2011, "Unknown order sent."),
     "no order": (-2013, "Order does not exist."),
+    "time": (-1021, "Timestamp for this request is outside of the recvWindow."),
     "margin": (-2019, "Margin is insufficient."),
     "rate limit": (-1003, "Too many requests."),
 }
@@ -181,6 +182,8 @@ def side(order: VenueOrder) -> str:
 
 
 def _status(order: VenueOrder) -> str:
+    if order.status == "PENDING":
+        return "NEW"
     if order.status != "TRIGGERED":
         return order.status
     return "PARTIALLY_FILLED" if order.filled else "NEW"
@@ -219,7 +222,7 @@ def order(symbol: str, order: VenueOrder, now_ms: int) -> dict[str, Any]:
     }
 
 
-_ALGO = {"PARTIALLY_FILLED": "TRIGGERED", "FILLED": "FINISHED"}
+_ALGO = {"PENDING": "NEW", "PARTIALLY_FILLED": "TRIGGERED", "FILLED": "FINISHED"}
 
 
 def algo_order(symbol: str, order: VenueOrder, now_ms: int) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The matching of a venue double: one instrument's book, orders, fills and position."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-Status = Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "TRIGGERED"]
+from tests.venues.book import Book
+
+Status = Literal["PENDING", "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "TRIGGERED"]
 Happening = Literal["NEW", "TRADE", "CANCELED", "EXPIRED", "AMENDMENT", "TRIGGERED"]
 
 ZERO = Decimal(0)
@@ -19,37 +22,6 @@ class RefusedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class Book:
-    """Price levels as the venue writes them (text), and the id of the last change."""
-
-    def __init__(self) -> None:
-        self.bids: dict[str, str] = {}
-        self.asks: dict[str, str] = {}
-        self.update_id = 0
-
-    def load(self, snapshot: dict[str, Any]) -> None:
-        self.bids = dict(snapshot["bids"])
-        self.asks = dict(snapshot["asks"])
-        self.update_id = snapshot["lastUpdateId"]
-
-    def apply(self, depth: dict[str, Any]) -> None:
-        if depth["u"] <= self.update_id:
-            return
-        for levels, changes in ((self.bids, depth["b"]), (self.asks, depth["a"])):
-            for price, size in changes:
-                if float(size):
-                    levels[price] = size
-                else:
-                    levels.pop(price, None)
-        self.update_id = depth["u"]
-
-    def top(self, side: int, count: int) -> list[tuple[str, str]]:
-        """The best `count` levels of the bids (side 1) or the asks (side -1)."""
-        levels = self.bids if side > 0 else self.asks
-        ordered = sorted(levels, key=float, reverse=side > 0)
-        return [(price, levels[price]) for price in ordered[:count]]
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +38,7 @@ class VenueOrder:
     trigger: Decimal = ZERO
     reduce_only: bool = False
     time_in_force: str = "GTC"
-    status: Status = "NEW"
+    status: Status = "PENDING"
     filled: Decimal = ZERO
     value: Decimal = ZERO
     market_id: int = 0
@@ -124,6 +96,8 @@ class Exchange:
         self._rates = {True: maker, False: taker}
         self._ids = itertools.count(1001)
         self._trade_ids = itertools.count(5001)
+        # Telling takes time: nothing else may happen to the orders meanwhile.
+        self._busy = asyncio.Lock()
 
     def open_orders(self) -> list[VenueOrder]:
         return [order for order in self.orders.values() if order.is_open]
@@ -140,7 +114,8 @@ class Exchange:
     def accept(self, **fields: Any) -> VenueOrder:
         """Check a new order and put it among the orders; it is not matched yet."""
         order = VenueOrder(id=next(self._ids), time_ms=self._now_ms(), **fields)
-        if any(order.client_id == other.client_id for other in self.open_orders()):
+        known = (o.client_id for o in self.orders.values() if o.is_open or o.status == "PENDING")
+        if order.client_id in known:
             raise RefusedError("duplicate id")
         if order.reduce_only and self._closable(order.side) <= 0:
             raise RefusedError("reduce only")
@@ -151,39 +126,59 @@ class Exchange:
         self.orders[order.id] = order
         return order
 
-    async def place(self, order: VenueOrder) -> None:
-        """Tell that an accepted order is at the venue, and match it."""
-        await self._tell("NEW", order, None)
-        if order.kind == "MARKET" or (order.kind == "LIMIT" and self._crosses(order)):
+    async def place(self, order: VenueOrder, *, portion: Decimal = Decimal(1)) -> None:
+        """Tell that an accepted order is at the venue, and match it.
+
+        A `portion` below 1 fills only that part of it, at the best price, and leaves the rest.
+        """
+        async with self._busy:
+            order.status = "NEW"
+            await self._tell("NEW", order, None)
+            if portion < 1:
+                await self._fill(order, order.size * portion, next(iter(self._levels(order)))[0])
+                return
+            if order.kind == "MARKET" or self._crosses(order):
+                await self._take(order)
+            if order.is_open and (order.kind == "MARKET" or order.time_in_force == "IOC"):
+                await self._close(order, "EXPIRED")
+
+    async def complete(self, order: VenueOrder) -> None:
+        """Fill what is left of an order from the book."""
+        async with self._busy:
             await self._take(order)
-        if order.is_open and (order.kind == "MARKET" or order.time_in_force == "IOC"):
-            await self._close(order, "EXPIRED")
 
     async def amend(self, order: VenueOrder, *, price: Decimal, size: Decimal) -> None:
-        if not order.is_open:
-            raise RefusedError("unknown order")
-        order.price, order.size = price or order.price, size or order.size
-        await self._tell("AMENDMENT", order, None)
-        if self._crosses(order):
-            await self._take(order)
+        async with self._busy:
+            if not order.is_open:
+                raise RefusedError("unknown order")
+            order.price, order.size = price or order.price, size or order.size
+            await self._tell("AMENDMENT", order, None)
+            if self._crosses(order):
+                await self._take(order)
 
     async def cancel(self, order: VenueOrder) -> None:
-        if not order.is_open:
-            raise RefusedError("unknown order")
-        await self._close(order, "CANCELED")
+        async with self._busy:
+            if not order.is_open:
+                raise RefusedError("unknown order")
+            await self._close(order, "CANCELED")
 
     async def print(self, price: Decimal, size: Decimal) -> None:
         """A trade of the market: triggers stops, fills resting limits."""
         self.last = price
-        for order in self.open_orders():
-            if order.kind == "STOP" and order.status == "NEW" and self._is_triggered(order, price):
-                await self.trigger(order)
-            elif order.kind == "LIMIT" and size and (order.price - price) * order.side >= 0:
-                filled = min(size, order.left)
-                size -= filled
-                await self.fill(order, filled, order.price, maker=True)
+        async with self._busy:
+            for order in self.open_orders():
+                if order.kind == "STOP" and self._is_triggered(order, price):
+                    await self._trigger(order)
+                elif order.kind == "LIMIT" and size and (order.price - price) * order.side >= 0:
+                    filled = min(size, order.left)
+                    size -= filled
+                    await self._fill(order, filled, order.price, maker=True)
 
-    async def trigger(self, order: VenueOrder) -> None:
+    def trade_outside(self, size: Decimal) -> None:
+        """Somebody else trades on the account at the last price; nothing is told."""
+        self._book_position(size, self.last)
+
+    async def _trigger(self, order: VenueOrder) -> None:
         """A stop becomes a market order, with an id of its own."""
         order.status, order.market_id = "TRIGGERED", next(self._ids)
         await self._tell("TRIGGERED", order, None)
@@ -193,7 +188,7 @@ class Exchange:
         if order.is_open:
             await self._close(order, "EXPIRED")
 
-    async def fill(
+    async def _fill(
         self, order: VenueOrder, size: Decimal, price: Decimal, *, maker: bool = False
     ) -> None:
         """Fill part of an order, or what is left of it."""
@@ -236,7 +231,7 @@ class Exchange:
         for price, size in self._levels(order):
             if not order.is_open or order.left <= 0:
                 return
-            await self.fill(order, min(size, order.left), price)
+            await self._fill(order, min(size, order.left), price)
 
     def _levels(self, order: VenueOrder) -> Iterable[tuple[Decimal, Decimal]]:
         """What the order can take from the replayed book, best price first."""
@@ -247,7 +242,8 @@ class Exchange:
             yield price, Decimal(size)
 
     def _crosses(self, order: VenueOrder) -> bool:
-        return order.kind == "LIMIT" and next(iter(self._levels(order)), None) is not None
+        levels = self._levels(order) if order.kind == "LIMIT" else ()
+        return next(iter(levels), None) is not None
 
     def _closable(self, side: int) -> Decimal:
         return -self.position * side

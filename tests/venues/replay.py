@@ -20,6 +20,7 @@ from nautilus_trader.common.config import msgspec_encoding_hook
 from nautilus_trader.config import ImportableActorConfig, ImportableStrategyConfig
 
 from tests.venues.binance import BinanceDouble
+from tests.venues.double import VenueDouble
 from tests.venues.session import Kind, Order, Session, read_session
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def importable(components: Components) -> list[Any]:
 
 
 def node_config(
-    file: str, double: BinanceDouble, actors: Components = (), strategies: Components = ()
+    file: str, double: VenueDouble, actors: Components = (), strategies: Components = ()
 ) -> dict[str, Any]:
     """A config of `configs/` with the double's addresses and these components."""
     config: dict[str, Any] = json.loads((ROOT / "configs" / file).read_text())
@@ -158,7 +159,7 @@ def replay_live(
         return Replayed(captured, double.feed.sent, log, time.perf_counter() - begin)
 
 
-def wait_for(double: BinanceDouble, node: NodeProcess, timeout_s: float) -> None:
+def wait_for(double: VenueDouble, node: NodeProcess, timeout_s: float) -> None:
     """Wait until the replay has finished; say why where it cannot."""
     end = time.monotonic() + timeout_s
     while not double.feed.finished.wait(0.05):

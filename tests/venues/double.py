@@ -1,0 +1,167 @@
+"""What the doubles of both venues share: replay, subscriptions, orders, faults."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, VenueOrder
+from tests.venues.faults import Faults
+from tests.venues.feed import Deliveries, Feed
+from tests.venues.server import Channel, VenueServer
+from tests.venues.session import Recorded, Session
+
+
+class VenueDouble(VenueServer, ABC):
+    """A venue that replays one recorded session and matches orders against it.
+
+    The replay starts when clients have subscribed to every stream of `needs` ("user" is the
+    user stream). `faults` holds the switches; `feed.at` makes things happen at a place of the
+    replay, such as `kick_users`, `kick_market`, `cancel_stops`, `trade_outside`, `feed.pause`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        speed: float | None,
+        needs: Iterable[str],
+        lifetime_s: float,
+        taker: Decimal,
+        maker: Decimal,
+    ) -> None:
+        super().__init__(lifetime_s)
+        self.session = session
+        self.symbol = session.symbol
+        self.feed = Feed(session, speed=speed)
+        self.needs = set(needs)
+        self.faults = Faults()
+        self.market: set[Channel] = set()
+        self.users: set[Channel] = set()
+        self.exchange = Exchange(self._happened_to, self.now_ms, taker=taker, maker=maker)
+        self._subscribed = asyncio.Event()
+        self._unheard: set[str] = set()
+
+    def now_ms(self) -> int:
+        return int(time.time() * 1000) + self.faults.clock_skew_ms
+
+    def started(self) -> None:
+        self.spawn(self._replay())
+
+    # -- market --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def addresses(self, clients: str) -> dict[str, Any]:
+        """The fields that point a client's config here ("data_clients" or "exec_clients")."""
+
+    @abstractmethod
+    def deliveries(self, event: Recorded) -> Deliveries:
+        """A recorded message as this venue's texts, and the sockets that want it."""
+
+    @abstractmethod
+    async def seed(self, snapshot: dict[str, Any]) -> None:
+        """The replay has come to the recorded snapshot of the book."""
+
+    def is_ready(self) -> bool:
+        """Whether all that is needed has been subscribed to."""
+        return all(self.users if need == "user" else self.channels(need) for need in self.needs)
+
+    def channels(self, stream: str) -> list[Channel]:
+        """The market sockets that have subscribed to a stream with this in its name."""
+        return [c for c in self.market if any(stream in name for name in c.streams)]
+
+    async def _replay(self) -> None:
+        while not self.is_ready():
+            await self._subscribed.wait()
+            self._subscribed.clear()
+        await self.feed.run(self.deliveries, self._market_moved)
+
+    def subscriptions_changed(self) -> None:
+        self._subscribed.set()
+
+    async def _market_moved(self, event: Recorded) -> None:
+        message = event.message
+        if event.kind == "trade":
+            await self.exchange.print(Decimal(message["p"]), Decimal(message["q"]))
+        elif event.kind == "depth":
+            if self.exchange.book.update_id:
+                self.exchange.book.apply(message)
+        elif event.kind == "snapshot":
+            self.exchange.book.load(message)
+            await self.seed(message)
+
+    # -- orders --------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def tell(self, happening: Happening, order: VenueOrder, fill: VenueFill | None) -> None:
+        """Tell the client what happened to an order, on the user stream."""
+
+    @abstractmethod
+    async def tell_position(self) -> None:
+        """Tell the client its position and balance, on the user stream."""
+
+    async def new_order(self, **fields: Any) -> VenueOrder | None:
+        """Take an order in; None where the client must not get an answer."""
+        if self.faults.take("lost_orders"):
+            return None
+        if self.faults.take("refused_orders"):
+            raise RefusedError("margin")
+        if fields["kind"] == "STOP" and self.faults.take("refused_stops"):
+            raise RefusedError("would trigger")
+        order = self.exchange.accept(**fields)
+        unanswered = self.faults.take("lost_answers")
+        if unanswered:
+            self._unheard.add(order.client_id)
+        # The answer to the request leaves before the first event of the order.
+        self._loop.call_soon(lambda: self.spawn(self._arrive(order)))
+        return None if unanswered else order
+
+    async def _arrive(self, order: VenueOrder) -> None:
+        await asyncio.sleep(self.faults.order_delay_s)
+        if self.faults.partial_then_gone:
+            self.faults.partial_then_gone = False
+            await self.exchange.place(order, portion=Decimal("0.5"))
+            await asyncio.sleep(0.05)
+            await self.kick_users()
+            await self.exchange.complete(order)
+        else:
+            await self.exchange.place(order)
+
+    async def _happened_to(
+        self, happening: Happening, order: VenueOrder, fill: VenueFill | None
+    ) -> None:
+        if happening == "NEW" and order.client_id in self._unheard:
+            return
+        if fill and self.faults.take("lost_fills"):
+            return
+        for _ in range(1 + (self.faults.repeated_fills if fill else 0)):
+            await self.tell(happening, order, fill)
+
+    # -- things that happen at a venue ---------------------------------------------------------
+
+    async def kick_users(self) -> None:
+        """Close every user socket."""
+        await self._kick(self.users)
+
+    async def kick_market(self) -> None:
+        """Close every market socket."""
+        await self._kick(self.market)
+
+    async def _kick(self, channels: set[Channel]) -> None:
+        leaving = list(channels)
+        channels.clear()
+        for channel in leaving:
+            await channel.socket.close()
+
+    async def cancel_stops(self) -> None:
+        """The venue cancels every resting stop."""
+        for order in self.exchange.open_orders():
+            if order.kind == "STOP":
+                await self.exchange.cancel(order)
+
+    async def trade_outside(self, size: Decimal) -> None:
+        """The account's position is changed by somebody else."""
+        self.exchange.trade_outside(size)
+        await self.tell_position()
