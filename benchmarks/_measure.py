@@ -17,9 +17,13 @@ def measure(name: str) -> tuple[dict[str, float], Bars]:
 
 def line(name: str, value: float, bars: Mapping[str, tuple[str, float]]) -> tuple[str, bool]:
     """Return a figure beside its bar as text, and whether it keeps it."""
-    text = f"  {name:36} {value:>16,.4g}" if abs(value) < 1000 else f"  {name:36} {value:>16,.0f}"
+    text = f"  {name:36} {_number(value):>16}"
     if name not in bars:
         return text, True
     relation, bar = bars[name]
     kept = RELATIONS[relation](value, bar)
-    return f"{text}  {relation} {bar:,g}  {'kept' if kept else 'MISSED'}", kept
+    return f"{text}  {relation} {_number(bar)}  {'kept' if kept else 'MISSED'}", kept
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
