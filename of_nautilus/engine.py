@@ -55,7 +55,6 @@ _ENGINE = record(
     ("bar", BAR),
     ("cvd", CVD),
     ("level", LEVEL_ABSORPTION),
-    ("level_ts", INT),  # of the last absorption that the tape showed
 )
 
 
@@ -255,6 +254,8 @@ class FlowEngine:
         self._sessions = SessionClock(self.config.session)
         self._events: list[Event] = []
         self._tick = float(self.scale.tick)
+        if self.config.absorption:
+            self._min_volume = self._lots(self.config.absorption.min_volume)
         self.reset()
 
     def reset(self) -> None:
@@ -269,7 +270,7 @@ class FlowEngine:
         engine.bar.ticks_per_row = self.config.ticks_per_row
         engine.bar.close_ts = _NEVER
         engine.level.next_due = _NEVER
-        engine.level_ts = -1
+        self._level_ts = -1  # of the last absorption that the tape showed
         self._closed: State = allocate(BAR)
         self._bars_chain = b""
         self._bar_count = 0
@@ -328,6 +329,7 @@ class FlowEngine:
                 "made_by": self._made_by(),
                 "bar_count": self._bar_count,
                 "bars_chain": self._bars_chain,
+                "level_ts": self._level_ts,
                 "arrays": {name: (list(a.shape), a.tobytes()) for name, a in arrays.items()},
             }
         )
@@ -348,6 +350,7 @@ class FlowEngine:
             setattr(self, name, np.frombuffer(raw, kind).reshape(shape).copy())
         self._bar_count = content["bar_count"]
         self._bars_chain = content["bars_chain"]
+        self._level_ts = content["level_ts"]
 
     def _made_by(self) -> str:
         layout = ",".join(str(getattr(self, name).dtype) for name in _SAVED)
@@ -468,22 +471,15 @@ class FlowEngine:
             self._read_bar(bar, self.config.absorption)
 
     def _read_bar(self, bar: ClosedBar, config: AbsorptionConfig) -> None:
-        signal = absorption.bar_absorption(
-            bar, self._lots(config.min_volume), config.cap, config.min_trades
-        )
+        signal = absorption.bar_absorption(bar, self._min_volume, config.cap, config.min_trades)
         if signal:
             self._events.append(signal)
 
     def _absorbed(self) -> None:
         if self.config.absorption:
             signals = absorption.fired_signals(self._state[0].level, self.config.absorption)
-            self._state[0].level_ts = signals[-1].ts
+            self._level_ts = signals[-1].ts
             self._events += signals
-
-    @property
-    def _level_ts(self) -> int:
-        """When the tape last showed an absorption, ns UTC."""
-        return int(self._state[0].level_ts)
 
 
 _SAVED = ("_state", "_cells", "_bursts")

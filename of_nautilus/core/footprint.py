@@ -6,8 +6,10 @@ array whose first row is `base_row`; where the bar outgrows it, `add_trade` says
 changes anything and the caller lays it anew (`widen`). Nothing is dropped.
 """
 
+import struct
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -50,13 +52,13 @@ BAR = record(
     ("kind", INT),
     ("length", INT),
     ("ticks_per_row", INT),
-    ("base_row", INT),
     ("low_row", INT),
     ("high_row", INT),
+    ("base_row", INT),
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ClosedBar:
     """A closed footprint bar: times in ns UTC, prices in ticks, sizes in lots.
 
@@ -91,10 +93,9 @@ class ClosedBar:
     @classmethod
     def of(cls, state: State, cells: Ints) -> "ClosedBar":
         """Return the bar of a state, with a copy of the rows that it used."""
-        facts = dict(zip(state.dtype.names or (), state[0].item(), strict=True))
-        base = facts.pop("base_row")
-        low, high = facts["low_row"] - base, facts["high_row"] - base
-        return cls(**facts, cells=cells[low : high + 1].copy())
+        numbers: tuple[int, ...] = state[0].item()
+        low, high, base = numbers[-3:]
+        return cls(*numbers[:-1], cells=cells[low - base : high - base + 1].copy())
 
     @property
     def delta(self) -> int:
@@ -108,11 +109,12 @@ class ClosedBar:
 
     def to_bytes(self) -> bytes:
         """Return the bar's numbers as bytes: equal exactly if the bars are."""
-        numbers = [getattr(self, name) for name in _NUMBERS]
-        return np.array(numbers, np.int64).tobytes() + self.cells.tobytes()
+        return struct.pack(_PACKED, *_NUMBERS(self)) + self.cells.tobytes()
 
 
-_NUMBERS = tuple(field.name for field in fields(ClosedBar) if field.name != "cells")
+_NAMES = tuple(field.name for field in fields(ClosedBar) if field.name != "cells")
+_NUMBERS = attrgetter(*_NAMES)
+_PACKED = f"<{len(_NAMES)}q"
 
 
 def new_footprint(
