@@ -95,7 +95,8 @@ class ClosedBar:
         """Return the bar of a state, with a copy of the rows that it used."""
         numbers: tuple[int, ...] = state[0].item()
         low, high, base = numbers[-3:]
-        return cls(*numbers[:-1], cells=cells[low - base : high - base + 1].copy())
+        rows = cells[low - base : high - base + 1].copy()
+        return cls(*numbers[:-1], rows)  # type: ignore[arg-type,call-arg]
 
     @property
     def delta(self) -> int:
