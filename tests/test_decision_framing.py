@@ -8,7 +8,7 @@ import pytest
 from of_nautilus.core.value_area import Shape
 from of_nautilus.decision.framing import (
     Direction,
-    FramingRules,
+    FramingConfig,
     Hook,
     SessionProfile,
     ValueArea,
@@ -92,20 +92,22 @@ def test_bias_pipeline_vectors() -> None:
 
 def test_options() -> None:
     current, previous = ValueArea(105, 115), ValueArea(100, 110)
-    strict = FramingRules(strict_value=True)
-    assert daily_bias(Shape.P, 0.8, current, previous, rules=strict).confidence == 64.0
-    promoted = daily_bias(Shape.D, 0.5, current, previous, rules=FramingRules(promote_neutral=True))
+    strict = FramingConfig(strict_value=True)
+    assert daily_bias(Shape.P, 0.8, current, previous, config=strict).confidence == 64.0
+    promoted = daily_bias(
+        Shape.D, 0.5, current, previous, config=FramingConfig(promote_neutral=True)
+    )
     assert (promoted.direction, promoted.confidence) == (Direction.LONG, 30.0)
-    always = FramingRules(hook_mode="always")
-    assert daily_bias(Shape.D, 0.5, current, previous, Hook.BULL, rules=always).confidence == 10.0
+    always = FramingConfig(hook_mode="always")
+    assert daily_bias(Shape.D, 0.5, current, previous, Hook.BULL, config=always).confidence == 10.0
     lows = [(90.0, 90.5, 92.0), (90.5, 90.0, 91.0)]
     assert daily_bias(Shape.P, 0.8, current, None, val_days=lows).direction is Direction.LONG
     warned = daily_bias(
-        Shape.P, 0.8, current, None, val_days=lows, rules=FramingRules(warn_val=True)
+        Shape.P, 0.8, current, None, val_days=lows, config=FramingConfig(warn_val=True)
     )
     assert warned.direction is Direction.WARNING
     with pytest.raises(ValueError, match="`hook_mode`"):
-        FramingRules(hook_mode="never")
+        FramingConfig(hook_mode="never")
 
 
 def test_frame_bias_reads_the_last_sessions() -> None:

@@ -8,7 +8,7 @@ from of_nautilus.decision.gate import (
     DAY,
     SECOND,
     DayLedger,
-    GateRules,
+    GateConfig,
     check_halt,
     entry_gate,
     record_trade,
@@ -16,7 +16,7 @@ from of_nautilus.decision.gate import (
 )
 from tests.conftest import vectors
 
-RULES = GateRules()
+RULES = GateConfig()
 
 
 def test_cooldown_vectors() -> None:
@@ -27,7 +27,7 @@ def test_cooldown_vectors() -> None:
         refusal = None
         if kind == "entry":
             refusal = entry_gate(
-                now, ledger=DayLedger(), last_entry_ns=last, session_end_ns=None, rules=RULES
+                now, ledger=DayLedger(), last_entry_ns=last, session_end_ns=None, config=RULES
             )
             last = now if refusal is None else last
         allowed.append(refusal is None)
@@ -39,7 +39,7 @@ def test_session_end() -> None:
 
     def reason(now: int) -> str | None:
         refusal = entry_gate(
-            now, ledger=DayLedger(), last_entry_ns=None, session_end_ns=end, rules=RULES
+            now, ledger=DayLedger(), last_entry_ns=None, session_end_ns=end, config=RULES
         )
         return refusal.reason if refusal else None
 
@@ -55,7 +55,7 @@ def test_daily_loss_counts_open_money_and_lasts_the_day() -> None:
     assert halted.halt == "daily_loss"
     assert check_halt(record_trade(halted, Decimal(500)), Decimal(0), RULES).halt == "daily_loss"
     refusal = entry_gate(
-        5 * DAY, ledger=halted, last_entry_ns=None, session_end_ns=None, rules=RULES
+        5 * DAY, ledger=halted, last_entry_ns=None, session_end_ns=None, config=RULES
     )
     assert refusal is not None
     assert refusal.reason == "halted_daily_loss"
@@ -89,4 +89,4 @@ def test_ledger_survives_json() -> None:
 )
 def test_bad_parameters(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
-        GateRules(**{field: value})  # type: ignore[arg-type]
+        GateConfig(**{field: value})  # type: ignore[arg-type]

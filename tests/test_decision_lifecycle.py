@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from of_nautilus.decision.lifecycle import (
     MAX_EXIT_REFUSALS,
     Event,
-    LifecycleRules,
+    LifecycleConfig,
     Plan,
     State,
     event_rank,
@@ -53,8 +54,8 @@ from of_nautilus.decision.table import (
 )
 from tests.conftest import vectors
 
-SOURCE = LifecycleRules(robust=False)
-ROBUST = LifecycleRules()
+SOURCE = LifecycleConfig(robust=False)
+ROBUST = LifecycleConfig()
 LONG = Plan(side=1, qty=10, entry=1000, stop=980, target=1060, r1=10.0, cost=4, level="VAL")
 SHORT = Plan(side=-1, qty=10, entry=1000, stop=1020, target=940, r1=10.0, cost=4, level="VAH")
 
@@ -62,14 +63,14 @@ SHORT = Plan(side=-1, qty=10, entry=1000, stop=1020, target=940, r1=10.0, cost=4
 class Trade:
     """Drives a state and keeps the commands, for tests that read like a log."""
 
-    def __init__(self, state: State | None = None, rules: LifecycleRules = ROBUST) -> None:
+    def __init__(self, state: State | None = None, config: LifecycleConfig = ROBUST) -> None:
         self.state = state or State()
-        self.rules = rules
+        self.config = config
         self.ts = 0
         self.trades = 0
 
     def __call__(self, event: Event | Report) -> list[Command]:
-        self.state, commands = step(self.state, event, self.rules)
+        self.state, commands = step(self.state, event, self.config)
         return [command for command in commands if not isinstance(command, Moved)]
 
     def tick(self) -> int:
@@ -108,9 +109,9 @@ class Trade:
         return [o.key for o in self.state.orders.working if o.role is role]
 
 
-def opened(plan: Plan = LONG, rules: LifecycleRules = ROBUST) -> Trade:
+def opened(plan: Plan = LONG, config: LifecycleConfig = ROBUST) -> Trade:
     """A trade whose entry filled whole; its stop (key 2) is live, its target (key 3) sent."""
-    trade = Trade(rules=rules)
+    trade = Trade(config=config)
     trade.on(Kind.ABSORPTION_OK, plan=plan)
     trade.accept(1)
     trade.fill(1, 10, 1000)
@@ -157,14 +158,14 @@ def as_event(kind: str, ts: int) -> Event:
     return Event(Kind(kind), ts, price, low, high, plan, level="VAL")
 
 
-@pytest.mark.parametrize("rules", [SOURCE, ROBUST])
-def test_path_vectors(rules: LifecycleRules) -> None:
+@pytest.mark.parametrize("config", [SOURCE, ROBUST])
+def test_path_vectors(config: LifecycleConfig) -> None:
     record = vectors("v10_state_machine")["paths"]
     for name, kinds in record["inputs"].items():
         state, phases = State(), ["NONE"]
         for ts, kind in enumerate(kinds, start=1):
             try:
-                state, _ = step(state, as_event(kind, ts), rules)
+                state, _ = step(state, as_event(kind, ts), config)
             except IllegalTransition:
                 phases.append("ILLEGAL")
             else:
@@ -213,7 +214,7 @@ def test_trail_vectors() -> None:
         inputs = record["inputs"][name]
         entry = int(inputs["entry"] * 10)
         plan = Plan(side=side, qty=1, entry=entry, stop=entry - side * 500)
-        trade = Trade(rules=SOURCE)
+        trade = Trade(config=SOURCE)
         trade.on(Kind.ABSORPTION_OK, plan=plan)
         trade.fill(1, 1, entry)
         trade.on(Kind.INIT_SAME, price=entry + side * 10)
@@ -306,7 +307,7 @@ def test_fill_of_a_canceled_and_forgotten_entry_is_closed_too() -> None:
 
 
 def test_silent_entry_is_given_up_but_blocks() -> None:
-    trade = Trade(rules=LifecycleRules(ack_timeout_ns=50))
+    trade = Trade(config=LifecycleConfig(ack_timeout_ns=50))
     trade.on(Kind.ABSORPTION_OK, plan=replace(LONG, expires_ns=100))
     trade(Mark(100, 1000, 999, 1001))
     trade(Mark(149, 1000, 999, 1001))
@@ -355,7 +356,7 @@ def test_old_stop_gone_while_the_new_one_is_pending_is_no_alarm() -> None:
 
 
 def test_stop_that_is_never_answered_is_an_exit() -> None:
-    trade = Trade(rules=LifecycleRules(ack_timeout_ns=50))
+    trade = Trade(config=LifecycleConfig(ack_timeout_ns=50))
     trade.on(Kind.ABSORPTION_OK, plan=LONG)
     trade.fill(1, 10, 1000)
     sent = trade.ts
@@ -550,7 +551,7 @@ def test_trailing_stays_behind_the_market() -> None:
 
 
 def test_trail_after_r() -> None:
-    trade = opened(rules=LifecycleRules(trail_after_r=2.0))
+    trade = opened(config=LifecycleConfig(trail_after_r=2.0))
     trade.on(Kind.INIT_SAME, price=1015)
     trade(Mark(50, 1039, 1030, 1041))
     assert trade.state.phase is Phase.BREAK_EVEN
@@ -559,8 +560,8 @@ def test_trail_after_r() -> None:
 
 
 def test_opposite_absorption_is_a_warning_in_robust_only() -> None:
-    for rules, notes in ((ROBUST, ["exit_warn_weak"]), (SOURCE, [])):
-        trade = opened(rules=rules)
+    for config, notes in ((ROBUST, ["exit_warn_weak"]), (SOURCE, [])):
+        trade = opened(config=config)
         commands = trade.on(Kind.ABSORPTION_OK, plan=SHORT)
         assert [c.what for c in commands if isinstance(c, Note)] == notes
         assert trade.on(Kind.ABSORPTION_OK, plan=LONG) == []
@@ -679,9 +680,9 @@ def test_unknown_saved_field_is_named() -> None:
         (lambda: replace(LONG, qty=0), "`qty`"),
         (lambda: replace(LONG, stop=1000), "`stop`"),
         (lambda: replace(SHORT, target=1000), "`target`"),
-        (lambda: LifecycleRules(be_buffer_ticks=-1), "`be_buffer_ticks`"),
-        (lambda: LifecycleRules(trail_after_r=0.0), "`trail_after_r`"),
-        (lambda: LifecycleRules(ack_timeout_ns=0), "`ack_timeout_ns`"),
+        (lambda: LifecycleConfig(be_buffer_ticks=-1), "`be_buffer_ticks`"),
+        (lambda: LifecycleConfig(trail_after_r=0.0), "`trail_after_r`"),
+        (lambda: LifecycleConfig(ack_timeout_ns=0), "`ack_timeout_ns`"),
         (lambda: Filled(1, Role.STOP, 1, "", 0, 1, 1), "`qty`"),
         (lambda: step(State(), Event(Kind.ABSORPTION_OK, 1)), "`plan`"),
     ],
@@ -783,20 +784,20 @@ def check_always(before: State, after: State, commands: tuple[Command, ...]) -> 
         assert before.orders.idle
 
 
-def walk(events: list[tuple[str, int, int, int]], rules: LifecycleRules) -> Iterator[State]:
+def walk(events: list[tuple[str, int, int, int]], config: LifecycleConfig) -> Iterator[State]:
     state, last = State(), None
     for ts, happening in enumerate(events, start=1):
         event = random_event(state, happening, ts, last)
         if event is None:
             continue
         if happening[0] == "repeat" and not isinstance(event, Event | PositionReport | Mark):
-            after, commands = step(state, event, rules)
+            after, commands = step(state, event, config)
             moved = [c for c in commands if not isinstance(c, Note)]
             assert not moved, event
             continue
         before = json.dumps(state.to_dict(), sort_keys=True)
         try:
-            after, commands = step(state, event, rules)
+            after, commands = step(state, event, config)
         except IllegalTransition:
             assert isinstance(event, Event)
             assert event.kind in LIFECYCLE_KINDS
@@ -809,7 +810,7 @@ def walk(events: list[tuple[str, int, int, int]], rules: LifecycleRules) -> Iter
 
 
 RULES = st.builds(
-    LifecycleRules,
+    LifecycleConfig,
     robust=st.booleans(),
     trail_after_r=st.sampled_from([None, 1.0]),
     ack_timeout_ns=st.sampled_from([3, 10**9]),
@@ -818,8 +819,8 @@ RULES = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(happenings(), max_size=60), RULES)
-def test_random_venue_keeps_the_invariants(events, rules) -> None:  # type: ignore[no-untyped-def]
-    for _ in walk(events, rules):
+def test_random_venue_keeps_the_invariants(events, config) -> None:  # type: ignore[no-untyped-def]
+    for _ in walk(events, config):
         pass
 
 
@@ -830,7 +831,7 @@ def to_do(state: State, order: WorkingOrder) -> bool:
     return order.leaving or pending or order.role is Role.EXIT or triggered
 
 
-def calm(state: State, rules: LifecycleRules, ts: int) -> State:
+def calm(state: State, config: LifecycleConfig, ts: int) -> State:
     """A venue that does as it is told, until there is nothing left to say."""
     for _ in range(60):
         ts += 1
@@ -844,33 +845,33 @@ def calm(state: State, rules: LifecycleRules, ts: int) -> State:
             event = Gone(order.key, ts)
         elif order.role is Role.EXIT or order.filled:
             event = Filled(order.key, order.role, order.side, f"C{ts}", order.leaves, 1000, ts)
-        state, _ = step(state, event, rules)
+        state, _ = step(state, event, config)
     raise AssertionError("the venue never comes to rest")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(happenings(), max_size=50), RULES)
-def test_calm_venue_leaves_exact_protection_and_a_way_out(events, rules) -> None:  # type: ignore[no-untyped-def]
+def test_calm_venue_leaves_exact_protection_and_a_way_out(events, config) -> None:  # type: ignore[no-untyped-def]
     """Wherever chaos led: once the venue answers, one stop covers all, and a close ends it."""
     state = State()
-    for state in walk(events, rules):  # noqa: B007
+    for state in walk(events, config):  # noqa: B007
         pass
-    rules = replace(rules, ack_timeout_ns=10**12)
+    config = msgspec.structs.replace(config, ack_timeout_ns=10**12)
     ts = 10_000
-    state = calm(step(state, Mark(ts, 1000, 999, 1001), rules)[0], rules, ts)
+    state = calm(step(state, Mark(ts, 1000, 999, 1001), config)[0], config, ts)
     if state.in_trade:
         stops = [o for o in state.orders.working if o.role is Role.STOP]
         targets = [o for o in state.orders.working if o.role is Role.TARGET]
         assert [(o.price, o.leaves) for o in stops] == [(state.stop, abs(state.orders.position))]
         if not state.target_lost:
             assert sum(o.leaves for o in targets) == abs(state.orders.position)
-    state, _ = step(state, Event(Kind.FORCE_CLOSE, ts + 100), rules)
-    state = calm(state, rules, ts + 100)
+    state, _ = step(state, Event(Kind.FORCE_CLOSE, ts + 100), config)
+    state = calm(state, config, ts + 100)
     if state.phase is Phase.ABSORPTION_DETECTED or state.in_trade:
         raise AssertionError(f"no way out of {state.phase}")
     if state.phase is Phase.CLOSED:
         assert state.done
-        state, _ = step(state, Event(Kind.RESET, ts + 200), rules)
+        state, _ = step(state, Event(Kind.RESET, ts + 200), config)
     assert state.phase in (Phase.NONE, Phase.WATCHING)
     assert not state.orders.working
     assert state.orders.position == 0

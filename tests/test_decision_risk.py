@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from of_nautilus.decision.risk import (
     Market,
     Refusal,
-    RiskRules,
+    RiskConfig,
     check_stops,
     frame_stops,
     level_stops,
@@ -19,7 +19,7 @@ from of_nautilus.decision.risk import (
 from tests.conftest import vectors
 
 TICK = Decimal("0.1")
-SOURCE = RiskRules(stops="frame", min_rr=0.0, max_cost_r=None)
+SOURCE = RiskConfig(stops="frame", min_rr=0.0, max_cost_r=None)
 
 
 def ticks(price: float | str) -> int:
@@ -108,14 +108,14 @@ def test_rounding_of_percent_targets() -> None:
 
 
 def test_gates() -> None:
-    rules = RiskRules(min_rr=1.0, max_cost_r=0.25)
-    assert check_stops(1, 100, 90, 110, 2, rules) is None
-    low_reward = check_stops(1, 100, 90, 109, 0, rules)
+    config = RiskConfig(min_rr=1.0, max_cost_r=0.25)
+    assert check_stops(1, 100, 90, 110, 2, config) is None
+    low_reward = check_stops(1, 100, 90, 109, 0, config)
     assert low_reward == Refusal("reward_to_risk", (("reward_to_risk", 0.9), ("min_rr", 1.0)))
-    costly = check_stops(-1, 100, 110, 80, 3, rules)
+    costly = check_stops(-1, 100, 110, 80, 3, config)
     assert costly is not None
     assert costly.reason == "cost"
-    assert check_stops(-1, 100, 108, 80, 2, rules) is None  # exactly a quarter
+    assert check_stops(-1, 100, 108, 80, 2, config) is None  # exactly a quarter
 
 
 def test_cost_rounds_up() -> None:
@@ -127,25 +127,25 @@ def test_cost_rounds_up() -> None:
 
 def test_risk_size() -> None:
     market = Market(tick_value=Decimal("0.0001"), max_qty=5_000)
-    rules = RiskRules(risk_fraction=0.01)
+    config = RiskConfig(risk_fraction=0.01)
     # 1% of 1,000 over 30 ticks of 0.0001 a lot: 3,333.33 lots.
-    assert position_size(618_000, 617_970, Decimal(1_000), market, rules) == 3_333
-    assert position_size(618_000, 617_999, Decimal(1_000), market, rules) == 5_000
-    broke = position_size(618_000, 617_999, Decimal(0), market, rules)
+    assert position_size(618_000, 617_970, Decimal(1_000), market, config) == 3_333
+    assert position_size(618_000, 617_999, Decimal(1_000), market, config) == 5_000
+    broke = position_size(618_000, 617_999, Decimal(0), market, config)
     assert broke == Refusal("no_equity", (("equity", 0.0),))
-    small = position_size(618_000, 617_000, Decimal("9.99"), market, rules)
+    small = position_size(618_000, 617_000, Decimal("9.99"), market, config)
     assert small == Refusal("min_qty", (("qty", 0), ("min_qty", 1)))
 
 
 def test_fixed_size() -> None:
-    rules = RiskRules(sizing="fixed", fixed_qty=20)
+    config = RiskConfig(sizing="fixed", fixed_qty=20)
     equity = Decimal(0)
-    assert position_size(100, 90, equity, Market(), rules) == 20
-    over = position_size(100, 90, equity, Market(max_qty=10), rules)
+    assert position_size(100, 90, equity, Market(), config) == 20
+    over = position_size(100, 90, equity, Market(max_qty=10), config)
     assert over == Refusal("max_qty", (("qty", 20), ("max_qty", 10)))
-    under = position_size(100, 90, equity, Market(min_qty=21), rules)
+    under = position_size(100, 90, equity, Market(min_qty=21), config)
     assert under == Refusal("min_qty", (("qty", 20), ("min_qty", 21)))
-    poor = position_size(100, 90, equity, Market(min_notional=Decimal(2_001)), rules)
+    poor = position_size(100, 90, equity, Market(min_notional=Decimal(2_001)), config)
     assert poor == Refusal("min_notional", (("notional", 2000.0), ("min_notional", 2001.0)))
 
 
@@ -156,8 +156,8 @@ def test_fixed_size() -> None:
 )
 def test_size_never_risks_more_than_allowed(distance: int, equity: int, fraction: float) -> None:
     market = Market(tick_value=Decimal("0.00025"))
-    rules = RiskRules(risk_fraction=fraction)
-    size = position_size(50_000, 50_000 - distance, Decimal(equity), market, rules)
+    config = RiskConfig(risk_fraction=fraction)
+    size = position_size(50_000, 50_000 - distance, Decimal(equity), market, config)
     at_risk = Decimal(equity) * Decimal(str(fraction))
     per_lot = distance * market.tick_value
     if isinstance(size, Refusal):
@@ -169,12 +169,12 @@ def test_size_never_risks_more_than_allowed(distance: int, equity: int, fraction
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: RiskRules(stops="none"), "`stops`"),
-        (lambda: RiskRules(min_rr=-1), "`min_rr`"),
-        (lambda: RiskRules(max_cost_r=0), "`max_cost_r`"),
-        (lambda: RiskRules(sizing="all"), "`sizing`"),
-        (lambda: RiskRules(fixed_qty=0), "`fixed_qty`"),
-        (lambda: RiskRules(risk_fraction=1.5), "`risk_fraction`"),
+        (lambda: RiskConfig(stops="none"), "`stops`"),
+        (lambda: RiskConfig(min_rr=-1), "`min_rr`"),
+        (lambda: RiskConfig(max_cost_r=0), "`max_cost_r`"),
+        (lambda: RiskConfig(sizing="all"), "`sizing`"),
+        (lambda: RiskConfig(fixed_qty=0), "`fixed_qty`"),
+        (lambda: RiskConfig(risk_fraction=1.5), "`risk_fraction`"),
         (lambda: Market(tick_value=Decimal(0)), "`tick_value`"),
         (lambda: Market(min_qty=0), "`min_qty`"),
         (lambda: Market(max_qty=0), "`max_qty`"),
@@ -182,7 +182,7 @@ def test_size_never_risks_more_than_allowed(distance: int, equity: int, fraction
         (lambda: frame_stops(0, 1, 2), "`side`"),
         (lambda: level_stops(1, 10, 10, 0.0, 0), "`r1`"),
         (lambda: level_stops(1, 10, 10, 1.0, -1), "`cost`"),
-        (lambda: position_size(10, 10, Decimal(1), Market(), RiskRules()), "`stop`"),
+        (lambda: position_size(10, 10, Decimal(1), Market(), RiskConfig()), "`stop`"),
     ],
 )
 def test_bad_parameters(call, name: str) -> None:  # type: ignore[no-untyped-def]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from of_nautilus.decision.framing import Bias, Direction
-from of_nautilus.decision.score import PATTERN_WEIGHTS, ScoreRules, composite, grade, min_strength
+from of_nautilus.decision.score import PATTERN_WEIGHTS, ScoreConfig, composite, grade, min_strength
 from tests.conftest import vectors
 
 NEUTRAL = Bias(Direction.NEUTRAL, 20.0)
@@ -35,7 +35,7 @@ def test_reachability_vectors() -> None:
             bias = bias_of(name)
         score = composite("absorption", strength, 1, level, bias)
         raw_graded = composite(
-            "absorption", strength, 1, level, bias, rules=ScoreRules(grade_basis="raw")
+            "absorption", strength, 1, level, bias, config=ScoreConfig(grade_basis="raw")
         )
         assert score.raw == pytest.approx(expected["composite"], abs=1e-9), name
         assert score.normalized == pytest.approx(expected["composite_norm"], abs=1e-9), name
@@ -89,8 +89,8 @@ def test_grade_vectors() -> None:
 
 
 def test_reasons_add_up() -> None:
-    rules = ScoreRules(opposed_penalty=5.0, model_weight=0.1)
-    score = composite("sweep", 80, -1, 50, Bias(Direction.LONG, 60.0), 40.0, rules)
+    config = ScoreConfig(opposed_penalty=5.0, model_weight=0.1)
+    score = composite("sweep", 80, -1, 50, Bias(Direction.LONG, 60.0), 40.0, config)
     assert dict(score.reasons) == {"pattern": 16.0, "level": 12.5, "opposed": -5.0, "model": 4.0}
     assert score.raw == pytest.approx(27.5)
     aligned = composite("sweep", 80, 1, 50, Bias(Direction.LONG, 60.0))
@@ -110,10 +110,10 @@ def test_weights_are_those_of_the_vectors() -> None:
         (lambda: composite("sweep", 1, 1, -1, NEUTRAL), "`level_strength`"),
         (lambda: composite("sweep", 1, 0, 1, NEUTRAL), "`side`"),
         (lambda: composite("sweep", 1, 1, 1, NEUTRAL, 101.0), "`model_agreement`"),
-        (lambda: ScoreRules(min_score=101), "`min_score`"),
-        (lambda: ScoreRules(grade_basis="other"), "`grade_basis`"),
-        (lambda: ScoreRules(opposed_penalty=-1), "`opposed_penalty`"),
-        (lambda: ScoreRules(model_weight=-1), "`model_weight`"),
+        (lambda: ScoreConfig(min_score=101), "`min_score`"),
+        (lambda: ScoreConfig(grade_basis="other"), "`grade_basis`"),
+        (lambda: ScoreConfig(opposed_penalty=-1), "`opposed_penalty`"),
+        (lambda: ScoreConfig(model_weight=-1), "`model_weight`"),
     ],
 )
 def test_bad_parameters(call, name: str) -> None:  # type: ignore[no-untyped-def]

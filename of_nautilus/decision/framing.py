@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from of_nautilus.core.value_area import Histogram, Shape, key_prices, profile_shape
@@ -63,8 +64,7 @@ class ValueArea:
         return self.vah - self.val
 
 
-@dataclass(frozen=True, slots=True)
-class FramingRules:
+class FramingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The choices of the framing.
 
     `strict_value`: only a value area wholly above (below) the previous one counts as accepted.
@@ -138,17 +138,17 @@ def freeze_session(
     ticks_per_row: int,
     volumes: Histogram,
     complete: bool = True,
-    rules: FramingRules | None = None,
+    config: FramingConfig | None = None,
 ) -> SessionProfile:
     """Read a finished session's histogram once: POC, value area and shape.
 
     Raises `ValueError` for a histogram without volume.
     """
-    rules = rules or FramingRules()
+    config = config or FramingConfig()
     poc, val, vah = key_prices(
-        volumes, low_row, ticks_per_row, rules.value_area_pct, rules.value_area_method
+        volumes, low_row, ticks_per_row, config.value_area_pct, config.value_area_method
     )
-    found = profile_shape(volumes, rules.shape_grid)
+    found = profile_shape(volumes, config.shape_grid)
     return SessionProfile(
         start_ns=start_ns,
         end_ns=end_ns,
@@ -254,7 +254,7 @@ def daily_bias(
     hook: Hook = Hook.NONE,
     vah_days: Sequence[tuple[float, float, float]] = (),
     val_days: Sequence[tuple[float, float, float]] = (),
-    rules: FramingRules | None = None,
+    config: FramingConfig | None = None,
 ) -> Bias:
     """Combine shape, accepted value, hooks and rejections into one bias.
 
@@ -262,35 +262,35 @@ def daily_bias(
     bias's side; -10 for a hook against it; two rejections of one VAH make the direction WARNING.
     `vah_days` and `val_days` are as in `value_edge_rejected`.
     """
-    rules = rules or FramingRules()
+    config = config or FramingConfig()
     direction, confidence = base_bias(shape, poc_pct)
     reasons: list[tuple[str, float]] = [("base", confidence)]
     relation = None
     if previous is not None:
         relation = value_relation(current, previous)
-        up = {Relation.HIGHER} | (set() if rules.strict_value else {Relation.OVERLAPPING_HIGHER})
-        down = {Relation.LOWER} | (set() if rules.strict_value else {Relation.OVERLAPPING_LOWER})
+        up = {Relation.HIGHER} | (set() if config.strict_value else {Relation.OVERLAPPING_HIGHER})
+        down = {Relation.LOWER} | (set() if config.strict_value else {Relation.OVERLAPPING_LOWER})
         accepted = 1 if relation in up else -1 if relation in down else 0
         if accepted and accepted == direction.side:
             confidence += 15.0
             reasons.append(("value_accepted", 15.0))
-        elif accepted and direction is Direction.NEUTRAL and rules.promote_neutral:
+        elif accepted and direction is Direction.NEUTRAL and config.promote_neutral:
             direction = Direction.LONG if accepted > 0 else Direction.SHORT
             confidence += 10.0
             reasons.append(("promoted", 10.0))
     against = {1: (Hook.BEAR, Hook.BOTH), -1: (Hook.BULL, Hook.BOTH)}.get(direction.side, ())
-    if hook in against or (rules.hook_mode == "always" and hook is not Hook.NONE):
+    if hook in against or (config.hook_mode == "always" and hook is not Hook.NONE):
         confidence -= 10.0
         reasons.append(("hook", -10.0))
     if value_edge_rejected(vah_days, current.width) or (
-        rules.warn_val and value_edge_rejected(val_days, current.width, "VAL")
+        config.warn_val and value_edge_rejected(val_days, current.width, "VAL")
     ):
         direction = Direction.WARNING
         reasons.append(("rejected", 0.0))
     return Bias(direction, min(100.0, max(0.0, confidence)), relation, hook, tuple(reasons))
 
 
-def frame_bias(sessions: Sequence[SessionProfile], rules: FramingRules | None = None) -> Bias:
+def frame_bias(sessions: Sequence[SessionProfile], config: FramingConfig | None = None) -> Bias:
     """Return the bias of the frame `sessions[-1]`, given the completed sessions, oldest first."""
     if not sessions:
         raise ValueError("`sessions` must hold a completed session, was empty")
@@ -308,5 +308,5 @@ def frame_bias(sessions: Sequence[SessionProfile], rules: FramingRules | None = 
         hook,
         [(before.vah, day.high, day.close) for before, day in pairs],
         [(before.val, day.low, day.close) for before, day in pairs],
-        rules,
+        config,
     )

@@ -6,14 +6,15 @@ Times are event times, ns UTC. Exits, break-even moves and trailing are never he
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import msgspec
+
 from of_nautilus.decision.risk import Refusal
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class GateRules:
+class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Limits on entries, each None (or 0) to switch it off.
 
     `cooldown_ns`: least time between accepted entries. `max_daily_loss`: share of the day's first
@@ -87,7 +88,7 @@ def record_trade(ledger: DayLedger, pnl: Decimal) -> DayLedger:
     return replace(ledger, realized=ledger.realized + pnl, losses=losses)
 
 
-def check_halt(ledger: DayLedger, open_pnl: Decimal, rules: GateRules) -> DayLedger:
+def check_halt(ledger: DayLedger, open_pnl: Decimal, config: GateConfig) -> DayLedger:
     """Halt the day if its loss or its streak has reached a limit; a halt stays until the next day.
 
     `halt` becomes "daily_loss" when realized plus open money is at or below
@@ -95,11 +96,11 @@ def check_halt(ledger: DayLedger, open_pnl: Decimal, rules: GateRules) -> DayLed
     """
     if ledger.halt:
         return ledger
-    if rules.max_daily_loss is not None and ledger.equity > 0:
-        limit = -ledger.equity * Decimal(str(rules.max_daily_loss))
+    if config.max_daily_loss is not None and ledger.equity > 0:
+        limit = -ledger.equity * Decimal(str(config.max_daily_loss))
         if ledger.realized + open_pnl <= limit:
             return replace(ledger, halt="daily_loss")
-    if rules.max_losses is not None and ledger.losses >= rules.max_losses:
+    if config.max_losses is not None and ledger.losses >= config.max_losses:
         return replace(ledger, halt="loss_streak")
     return ledger
 
@@ -110,7 +111,7 @@ def entry_gate(
     ledger: DayLedger,
     last_entry_ns: int | None,
     session_end_ns: int | None,
-    rules: GateRules,
+    config: GateConfig,
 ) -> Refusal | None:
     """Return why no entry may be made at `now`, or None.
 
@@ -118,9 +119,9 @@ def entry_gate(
     The cooldown counts from the last entry that the venue accepted: a refused one does not start
     it.
 
-    >>> gate = GateRules()
+    >>> gate = GateConfig()
     >>> entry_gate(59 * SECOND, ledger=DayLedger(), last_entry_ns=0, session_end_ns=None,
-    ...            rules=gate).reason
+    ...            config=gate).reason
     'cooldown'
     """
     if ledger.halt:
@@ -128,8 +129,8 @@ def entry_gate(
             f"halted_{ledger.halt}",
             (("losses", ledger.losses), ("realized", float(ledger.realized))),
         )
-    if session_end_ns is not None and now >= session_end_ns - rules.no_entry_before_end_ns:
+    if session_end_ns is not None and now >= session_end_ns - config.no_entry_before_end_ns:
         return Refusal("session_end", (("seconds_left", (session_end_ns - now) / SECOND),))
-    if last_entry_ns is not None and now - last_entry_ns < rules.cooldown_ns:
+    if last_entry_ns is not None and now - last_entry_ns < config.cooldown_ns:
         return Refusal("cooldown", (("seconds_since", (now - last_entry_ns) / SECOND),))
     return None

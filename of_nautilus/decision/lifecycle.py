@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from of_nautilus.decision.orders import (
     Accepted,
     CancelOrder,
@@ -45,8 +47,7 @@ MAX_EXIT_REFUSALS = 3
 SEEN_FILLS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleRules:
+class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a trade is managed.
 
     `robust`: a stop goes to break-even only if the open profit is at least `max(r1, cost)` of the
@@ -261,9 +262,9 @@ def event_rank(event: Event | Report) -> int:
 class _Step:
     """One step in the making: the fields that it may change, and the commands so far."""
 
-    def __init__(self, state: State, rules: LifecycleRules, ts: int) -> None:
+    def __init__(self, state: State, config: LifecycleConfig, ts: int) -> None:
         self.state = state
-        self.rules = rules
+        self.config = config
         self.ts = ts
         self.commands: list[Command] = []
 
@@ -485,7 +486,7 @@ class _Step:
 
     def _warn_opposite(self, event: Event) -> None:
         opposite = (
-            self.rules.robust
+            self.config.robust
             and event.kind is Kind.ABSORPTION_OK
             and self.state.in_trade
             and event.plan is not None
@@ -525,7 +526,7 @@ class _Step:
     def _break_even(self) -> int:
         """The entry plus what must be covered, rounded to the side of profit."""
         plan, orders = self.plan(), self.orders
-        cover = plan.cost if self.rules.robust else self.rules.be_buffer_ticks
+        cover = plan.cost if self.config.robust else self.config.be_buffer_ticks
         if plan.side > 0:
             return -(-orders.bought_sum // orders.bought_qty) + cover
         return orders.sold_sum // orders.sold_qty - cover
@@ -543,7 +544,7 @@ class _Step:
         plan = self.plan()
         if self.state.phase is Phase.POSITION_OPEN:
             profit, qty = self._profit(event.price)
-            needed = max(plan.r1, plan.cost) if self.rules.robust else 1
+            needed = max(plan.r1, plan.cost) if self.config.robust else 1
             stop = self._break_even()
             if profit < needed * qty or plan.side * (event.price - stop) < 1:
                 self.set(held_moves=self.state.held_moves + 1)
@@ -659,7 +660,7 @@ class _Step:
         if expires is None or mark.ts < expires:
             return
         self.cancel(self.of(Role.ENTRY))
-        late = mark.ts >= expires + self.rules.ack_timeout_ns
+        late = mark.ts >= expires + self.config.ack_timeout_ns
         if late and self.state.phase is Phase.ABSORPTION_DETECTED:
             # The order's end was never reported. It blocks further entries until it is.
             self.note("entry_silent", alarm=True)
@@ -671,7 +672,7 @@ class _Step:
             order
             for order in self.of(Role.STOP)
             if order.status is Status.PENDING
-            and mark.ts - order.sent_ns >= self.rules.ack_timeout_ns
+            and mark.ts - order.sent_ns >= self.config.ack_timeout_ns
         ]
         if late:
             self.note("stop_silent", alarm=True)
@@ -684,10 +685,10 @@ class _Step:
         ):
             self.move(Kind.TP_HIT, "target")
             return
-        if self.rules.trail_after_r is not None and self.state.phase is Phase.BREAK_EVEN:
+        if self.config.trail_after_r is not None and self.state.phase is Phase.BREAK_EVEN:
             profit, qty = self._profit(mark.price)
             risk = plan.side * (plan.entry - plan.stop)
-            if profit >= self.rules.trail_after_r * risk * qty:
+            if profit >= self.config.trail_after_r * risk * qty:
                 self._trail(mark.price, mark.low, mark.high)
                 self.move(Kind.INIT_SAME, "trail_after_r")
 
@@ -706,7 +707,7 @@ _HANDLERS: dict[type, Callable[[_Step, Any], None]] = {
 
 
 def step(
-    state: State, event: Event | Report, rules: LifecycleRules | None = None
+    state: State, event: Event | Report, config: LifecycleConfig | None = None
 ) -> tuple[State, tuple[Command, ...]]:
     """Advance a trade by one event and return the new state and what is to be done.
 
@@ -717,7 +718,7 @@ def step(
     >>> state.phase.value, commands[0].target.value
     ('WATCHING', 'WATCHING')
     """
-    work = _Step(state, rules or LifecycleRules(), event.ts)
+    work = _Step(state, config or LifecycleConfig(), event.ts)
     _HANDLERS[type(event)](work, event)
     work.settle()
     return work.state, tuple(work.commands)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from of_nautilus.decision.lifecycle import LifecycleRules, Plan, State, _Step
+from of_nautilus.decision.lifecycle import LifecycleConfig, Plan, State, _Step
 from of_nautilus.decision.orders import Command, Role, WorkingOrder
 from of_nautilus.decision.table import Kind, Phase
 
@@ -22,7 +22,7 @@ class VenueView:
 
 
 def recover(
-    state: State, view: VenueView, rules: LifecycleRules | None = None
+    state: State, view: VenueView, config: LifecycleConfig | None = None
 ) -> tuple[State, tuple[Command, ...]]:
     """Return the state that goes on from what the venue holds, and what is to be done first.
 
@@ -35,7 +35,7 @@ def recover(
     - a trade whose position is gone is closed;
     - whatever is missing, first of all the stop, is placed.
     """
-    work = _Step(state, rules or LifecycleRules(), view.ts)
+    work = _Step(state, config or LifecycleConfig(), view.ts)
     orders = tuple(sorted(view.orders, key=lambda order: order.key))
     work.book(working=orders, next_key=max([state.orders.next_key, *(o.key + 1 for o in orders)]))
     missed = view.position - work.orders.position

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
+import msgspec
+
 STOP_RULES = ("level", "frame", "percent")
 SIZINGS = ("fixed", "risk")
 
@@ -21,8 +23,7 @@ class Refusal:
     numbers: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RiskRules:
+class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where stops and targets go, what an entry must be worth, and how large it is.
 
     `stops`: "level" (stop beyond the level and the noise, target at the next level), "frame" (10%
@@ -167,7 +168,7 @@ def level_stops(
 
 
 def check_stops(
-    side: int, entry: int, stop: int, target: int, cost: int, rules: RiskRules
+    side: int, entry: int, stop: int, target: int, cost: int, config: RiskConfig
 ) -> Refusal | None:
     """Return why a stop and a target are not acceptable, or None.
 
@@ -182,17 +183,17 @@ def check_stops(
         return Refusal("target_side", prices)
     risk = abs(entry - stop)
     reward = abs(target - entry)
-    if reward < rules.min_rr * risk - 1e-9:
+    if reward < config.min_rr * risk - 1e-9:
         return Refusal(
-            "reward_to_risk", (("reward_to_risk", reward / risk), ("min_rr", rules.min_rr))
+            "reward_to_risk", (("reward_to_risk", reward / risk), ("min_rr", config.min_rr))
         )
-    if rules.max_cost_r is not None and cost > rules.max_cost_r * risk + 1e-9:
-        return Refusal("cost", (("cost", cost), ("risk", risk), ("max_cost_r", rules.max_cost_r)))
+    if config.max_cost_r is not None and cost > config.max_cost_r * risk + 1e-9:
+        return Refusal("cost", (("cost", cost), ("risk", risk), ("max_cost_r", config.max_cost_r)))
     return None
 
 
 def position_size(
-    entry: int, stop: int, equity: Decimal, market: Market, rules: RiskRules
+    entry: int, stop: int, equity: Decimal, market: Market, config: RiskConfig
 ) -> int | Refusal:
     """Return the lots of an entry, rounded down, or why there are none.
 
@@ -202,14 +203,14 @@ def position_size(
     distance = abs(entry - stop)
     if distance == 0:
         raise ValueError(f"`stop` must differ from `entry`, was {stop}")
-    if rules.sizing == "fixed":
-        qty = rules.fixed_qty
+    if config.sizing == "fixed":
+        qty = config.fixed_qty
         if market.max_qty is not None and qty > market.max_qty:
             return Refusal("max_qty", (("qty", qty), ("max_qty", market.max_qty)))
     else:
         if equity <= 0:
             return Refusal("no_equity", (("equity", float(equity)),))
-        at_risk = equity * Decimal(str(rules.risk_fraction))
+        at_risk = equity * Decimal(str(config.risk_fraction))
         lots = (at_risk / (distance * market.tick_value)).to_integral_value(ROUND_FLOOR)
         qty = int(lots) if market.max_qty is None else min(int(lots), market.max_qty)
     if qty < market.min_qty:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from of_nautilus.decision.framing import Bias, Direction
 
 PATTERN_WEIGHTS = {"absorption": 0.30, "divergence": 0.25, "initiative": 0.20, "sweep": 0.20}
@@ -12,8 +14,7 @@ WARNING_PENALTY = 10.0
 GRADES = ((85.0, "A+"), (70.0, "A"), (55.0, "B"))
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRules:
+class ScoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The choices of the score.
 
     `min_score`: the raw score that an entry needs, inclusive. `grade_basis`: "normalized" grades
@@ -67,7 +68,7 @@ def composite(
     level_strength: float,
     bias: Bias,
     model_agreement: float = 0.0,
-    rules: ScoreRules | None = None,
+    config: ScoreConfig | None = None,
 ) -> Score:
     """Score a signal: `w*strength + 0.25*level + 0.20*confidence*[aligned] - 10*[WARNING]`.
 
@@ -80,7 +81,7 @@ def composite(
     >>> round(composite("absorption", 72, 1, 50, Bias(Direction.LONG, 79.0)).raw, 6)
     49.9
     """
-    rules = rules or ScoreRules()
+    config = config or ScoreConfig()
     for name, value in (("strength", strength), ("level_strength", level_strength)):
         if not 0.0 <= value <= 100.0:
             raise ValueError(f"`{name}` must be in [0, 100], was {value}")
@@ -94,17 +95,17 @@ def composite(
         reasons.append(("warning", -WARNING_PENALTY))
     elif bias.direction.side == side:
         reasons.append(("bias", BIAS_WEIGHT * bias.confidence))
-    elif bias.direction.side == -side and rules.opposed_penalty > 0.0:
-        reasons.append(("opposed", -rules.opposed_penalty))
-    if rules.model_weight > 0.0:
-        reasons.append(("model", rules.model_weight * model_agreement))
+    elif bias.direction.side == -side and config.opposed_penalty > 0.0:
+        reasons.append(("opposed", -config.opposed_penalty))
+    if config.model_weight > 0.0:
+        reasons.append(("model", config.model_weight * model_agreement))
     raw = min(100.0, max(0.0, sum(term for _, term in reasons)))
     normalized = min(100.0, raw / (weight + LEVEL_WEIGHT + BIAS_WEIGHT))
     return Score(
         raw=raw,
         normalized=normalized,
-        grade=grade(raw if rules.grade_basis == "raw" else normalized),
-        enters=raw >= rules.min_score - 1e-9,
+        grade=grade(raw if config.grade_basis == "raw" else normalized),
+        enters=raw >= config.min_score - 1e-9,
         reasons=tuple(reasons),
     )
 
