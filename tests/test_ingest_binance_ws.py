@@ -198,7 +198,7 @@ def broken(kind: str, folder: Path) -> Path:
         ("no json", "a.gz, line 3: broken line"),
         ("no level", "a.gz, line 3: broken line"),
         ("odd level", "a.gz, line 3: broken line"),
-        ("other symbol", "a.gz, line 3: broken line .is of ETHUSDT, not of BTCUSDT"),
+        ("other symbol", "a.gz, line 3: is of ETHUSDT, not of BTCUSDT"),
         ("too many decimals", "a.gz, line 3: price 60000.105 does not fit"),
         ("nothing", "a.gz: holds no trade"),
     ],
@@ -213,7 +213,7 @@ def test_bad_input_is_one_line_and_writes_nothing(kind: str, message: str, tmp_p
 
 def test_unknown_instruments_and_no_files_are_refused(tmp_path: Path) -> None:
     path = recording().write(tmp_path / "a.gz")
-    with pytest.raises(IngestError, match="unknown instrument 'DOGEUSDT.BINANCE'; known are"):
+    with pytest.raises(IngestError, match=r"unknown instrument .DOGEUSDT\.BINANCE.; known are"):
         ingest_binance_ws([path], "DOGEUSDT.BINANCE", tmp_path / "catalog")
     with pytest.raises(IngestError, match="no file given"):
         ingest_binance_ws([], PERP, tmp_path / "catalog")

@@ -16,46 +16,36 @@ not follow is a sequence break: it is counted and still applied, as sizes are ab
 the book heals, and its deltas and all later ones carry F_UNTRUSTED until a new snapshot.
 """
 
-import time
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pacsv
 from nautilus_trader.model.instruments import Instrument
-from numpy.typing import NDArray
 
 from of_nautilus.ingest.columns import (
     ADD,
     CLEAR,
-    DELETE,
-    F_LAST,
     F_SNAPSHOT,
     F_UNTRUSTED,
     UPDATE,
-    DeltaColumns,
+    Columns,
     QuoteColumns,
     TradeColumns,
 )
 from of_nautilus.ingest.errors import IngestError
-from of_nautilus.ingest.fixedpoint import scaled
-from of_nautilus.ingest.instruments import find_instrument
-from of_nautilus.ingest.sources import Sources
+from of_nautilus.ingest.ladders import CLEAR_LEVEL, Ladders, numbers
+from of_nautilus.ingest.pipeline import Job, run
 from of_nautilus.ingest.summary import IngestSummary, Progress
-from of_nautilus.ingest.writer import CatalogWriter, Overlap
+from of_nautilus.ingest.writer import Overlap
 
 _MS = 1_000_000
 _FLUSH_ROWS = 250_000
 _RECENT = 2_000  # depth messages kept to join a snapshot that comes after them
-_ZERO_LEVEL = b'[["0","0"]]'
-_COMMA_TO_NEWLINE = bytes.maketrans(b",", b"\n")
-_NOT_NUMBERS = b'[]" \t'
 
 
 class _Data(msgspec.Struct):
@@ -116,34 +106,12 @@ class _Quotes:
     line: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Deltas:
-    """Ladders (one side of one message) and their levels, counts and marks."""
-
-    levels: list[bytes] = field(default_factory=list)
-    count: list[int] = field(default_factory=list)
-    side: list[int] = field(default_factory=list)
-    action: list[int] = field(default_factory=list)
-    flags: list[int] = field(default_factory=list)
-    sequence: list[int] = field(default_factory=list)
-    event: list[int] = field(default_factory=list)
-    init: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
-    ends: list[bool] = field(default_factory=list)
-    rows: int = 0
-
-
 class _Recording:
-    """Turns messages into columns and hands them to a writer."""
+    """Turns messages into columns; its state carries over from one file to the next."""
 
-    def __init__(
-        self, instrument: Instrument, writer: CatalogWriter, summary: IngestSummary
-    ) -> None:
-        self._price = instrument.price_precision
-        self._size = instrument.size_precision
-        self._symbol = instrument.raw_symbol.value
-        self._writer = writer
-        self._summary = summary
+    def __init__(self) -> None:
+        self._job: Job
+        self._path: Path
         self._decode = msgspec.json.Decoder(_Line).decode
         self._decode_plain = msgspec.json.Decoder(_Data).decode
         self._event = 0
@@ -159,14 +127,14 @@ class _Recording:
         self._clear()
 
     def _clear(self) -> None:
-        self._trades, self._quotes, self._deltas = _Trades(), _Quotes(), _Deltas()
+        self._trades, self._quotes, self._deltas = _Trades(), _Quotes(), Ladders()
 
     # -- messages ---------------------------------------------------------------------------------
 
-    def read(self, sources: Sources, path: Path) -> None:
+    def read(self, job: Job, path: Path) -> Iterator[Columns]:
         """Read one file to its end."""
-        self._path = path
-        for number, text in sources.lines(path):
+        self._job, self._path, self._summary = job, path, job.summary
+        for number, text in job.sources.lines(path):
             received, _, payload = text.partition(b" ")
             try:
                 line = self._decode(payload)
@@ -181,27 +149,22 @@ class _Recording:
                     f"broken line ({error})", path, line=number, todo="mend or remove it"
                 ) from error
             if self._deltas.rows + len(self._quotes.line) + len(self._trades.line) > _FLUSH_ROWS:
-                self._flush()
-        self._flush()
+                yield from self._flush()
+        yield from self._flush()
 
-    @property
-    def empty(self) -> bool:
-        """Whether no message was of any use."""
-        return not self._init
-
-    def close(self) -> None:
-        """Say what never found a place."""
+    def close(self, summary: IngestSummary) -> None:
+        """Say what never found a place, and how late the recorder was."""
         if self._book_id is None and self._recent:
-            self._summary.skipped["depth without a snapshot"] += len(self._recent)
+            summary.skipped["depth without a snapshot"] += len(self._recent)
         if self._delays:
-            self._summary.recorder_delay_ms = float(np.median(np.asarray(self._delays))) / _MS
+            summary.recorder_delay_ms = float(np.median(np.asarray(self._delays))) / _MS
 
     def _take(self, line: _Line, data: _Data | None, number: int) -> None:
         if data is None:
             self._snapshot(line, number)
             return
-        if data.s and data.s != self._symbol:
-            raise ValueError(f"is of {data.s}, not of {self._symbol}")
+        if data.s and data.s != self._job.symbol:
+            self._job.check_symbol(data.s, self._path, number)
         event = (data.T or data.E) * _MS
         if event:
             self._event = max(self._event, event)
@@ -273,12 +236,14 @@ class _Recording:
         event = event or self._event
         stamp = self._stamp(event)
         for levels, side, action in (
-            (_ZERO_LEVEL, 0, CLEAR),
+            (CLEAR_LEVEL, 0, CLEAR),
             (bytes(line.bids), 1, ADD),
             (bytes(line.asks), -1, ADD),
         ):
-            self._ladder(levels, side, action, F_SNAPSHOT, line.snapshot_id, event, stamp, number)
-        self._deltas.ends[-1] = True
+            self._deltas.add(
+                levels, side, action, F_SNAPSHOT, line.snapshot_id, event, stamp, number
+            )
+        self._deltas.end_message()
         self._summary.snapshots += 1
         self._book_id = line.snapshot_id
         self._fresh, self._trusted = True, True
@@ -316,150 +281,48 @@ class _Recording:
             raise ValueError("a depth message without a time")
         flags = 0 if self._trusted else F_UNTRUSTED
         stamp = self._stamp(message.event)
-        before = self._deltas.rows
         for levels, side in ((message.bids, 1), (message.asks, -1)):
-            self._ladder(
+            self._deltas.add(
                 levels, side, UPDATE, flags, message.last, message.event, stamp, message.line
             )
-        if self._deltas.rows > before:
-            self._deltas.ends[-1] = True
+        self._deltas.end_message()
         self._summary.depth_messages += 1
-
-    def _ladder(
-        self,
-        levels: bytes,
-        side: int,
-        action: int,
-        flags: int,
-        sequence: int,
-        event: int,
-        stamp: int,
-        line: int,
-    ) -> None:
-        count = levels.count(b"[") - 1
-        if count <= 0:
-            return
-        rows = self._deltas
-        rows.levels.append(levels)
-        rows.count.append(count)
-        rows.side.append(side)
-        rows.action.append(action)
-        rows.flags.append(flags)
-        rows.sequence.append(sequence)
-        rows.event.append(event)
-        rows.init.append(stamp)
-        rows.line.append(line)
-        rows.ends.append(False)
-        rows.rows += count
 
     # -- columns ----------------------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def _flush(self) -> Iterator[Columns]:
         if self._trades.line:
-            self._writer.write(self._trade_columns(self._trades))
+            yield self._trade_columns(self._trades)
         if self._quotes.line:
-            self._writer.write(self._quote_columns(self._quotes))
+            yield self._quote_columns(self._quotes)
         if self._deltas.rows:
-            self._writer.write(self._delta_columns(self._deltas))
+            yield self._deltas.columns(self._job, self._path)
         self._clear()
 
     def _trade_columns(self, rows: _Trades) -> TradeColumns:
-        price = self._numbers([s.encode() for s in rows.price], rows.line)
-        size = self._numbers([s.encode() for s in rows.size], rows.line)
+        price = numbers([s.encode() for s in rows.price], self._path, rows.line)
+        size = numbers([s.encode() for s in rows.size], self._path, rows.line)
         return TradeColumns(
-            price_precision=self._price,
-            size_precision=self._size,
+            **self._job.precisions,
             ts_event=np.array(rows.event, np.int64),
             ts_init=np.array(rows.init, np.int64),
-            price=self._scaled(price, self._price, "price", rows.line),
-            size=self._scaled(size, self._size, "size", rows.line),
+            price=self._job.prices(price, self._path, rows.line),
+            size=self._job.sizes(size, self._path, rows.line),
             side=np.array(rows.side, np.int8),
             trade_id=np.array(rows.ids, np.int64),
         )
 
     def _quote_columns(self, rows: _Quotes) -> QuoteColumns:
-        values = self._numbers(rows.values, np.repeat(rows.line, 4)).reshape(-1, 4)
+        values = numbers(rows.values, self._path, np.repeat(rows.line, 4)).reshape(-1, 4)
         return QuoteColumns(
-            price_precision=self._price,
-            size_precision=self._size,
+            **self._job.precisions,
             ts_event=np.array(rows.event, np.int64),
             ts_init=np.array(rows.init, np.int64),
-            bid_price=self._scaled(values[:, 0], self._price, "price", rows.line),
-            ask_price=self._scaled(values[:, 1], self._price, "price", rows.line),
-            bid_size=self._scaled(values[:, 2], self._size, "size", rows.line),
-            ask_size=self._scaled(values[:, 3], self._size, "size", rows.line),
+            bid_price=self._job.prices(values[:, 0], self._path, rows.line),
+            ask_price=self._job.prices(values[:, 1], self._path, rows.line),
+            bid_size=self._job.sizes(values[:, 2], self._path, rows.line),
+            ask_size=self._job.sizes(values[:, 3], self._path, rows.line),
         )
-
-    def _delta_columns(self, rows: _Deltas) -> DeltaColumns:
-        count = np.array(rows.count)
-        lines = np.repeat(rows.line, count)
-        values = self._numbers(rows.levels, rows.line, 2 * count).reshape(-1, 2)
-        size = self._scaled(values[:, 1], self._size, "size", lines)
-        action = np.repeat(np.array(rows.action, np.uint8), count)
-        action[(action == UPDATE) & (size == 0)] = DELETE
-        flags = np.repeat(np.array(rows.flags, np.uint8), count)
-        flags[np.cumsum(count)[np.array(rows.ends)] - 1] |= F_LAST
-        return DeltaColumns(
-            price_precision=self._price,
-            size_precision=self._size,
-            ts_event=np.repeat(np.array(rows.event, np.int64), count),
-            ts_init=np.repeat(np.array(rows.init, np.int64), count),
-            action=action,
-            side=np.repeat(np.array(rows.side, np.int8), count),
-            price=self._scaled(values[:, 0], self._price, "price", lines),
-            size=size,
-            order_id=np.zeros(len(lines), np.uint64),
-            flags=flags,
-            sequence=np.repeat(np.array(rows.sequence, np.int64), count),
-        )
-
-    def _numbers(
-        self, texts: list[bytes], lines: Any, counts: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float64]:
-        """The decimal numbers in pieces of JSON, all at once; each piece holds `counts` of them."""
-        expected = len(texts) if counts is None else int(counts.sum())
-        try:
-            found = _parse(b",".join(texts))
-            if len(found) == expected:
-                return found
-        except pa.ArrowInvalid:
-            pass
-        for i, text in enumerate(texts):  # something is wrong: look for the line
-            try:
-                one = len(_parse(text))
-            except pa.ArrowInvalid:
-                one = -1
-            if one != (1 if counts is None else counts[i]):
-                break
-        raise IngestError(
-            f"broken line (no list of numbers: {texts[i][:40].decode(errors='replace')})",
-            self._path,
-            line=int(lines[i]),
-            todo="mend or remove it",
-        )
-
-    def _scaled(
-        self, values: NDArray[np.float64], precision: int, what: str, lines: Any
-    ) -> NDArray[np.int64]:
-        units, bad = scaled(values, precision)
-        if bad >= 0:
-            raise IngestError(
-                f"{what} {float(values[bad])!r} does not fit the instrument's {precision} decimals",
-                self._path,
-                line=int(lines[bad]),
-                todo="give the instrument's own increments",
-            )
-        return units
-
-
-def _parse(text: bytes) -> NDArray[np.float64]:
-    table = pacsv.read_csv(
-        pa.BufferReader(text.translate(_COMMA_TO_NEWLINE, _NOT_NUMBERS)),
-        pacsv.ReadOptions(column_names=["x"], use_threads=False),
-        pacsv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-        pacsv.ConvertOptions(column_types={"x": pa.float64()}, null_values=[]),
-    )
-    return np.asarray(table["x"].to_numpy())
 
 
 def _nanoseconds(stamp: int) -> int:
@@ -478,38 +341,9 @@ def ingest_binance_ws(
 ) -> IngestSummary:
     """Write recorded Binance websocket files into a catalog, all of them or nothing.
 
-    Parameters
-    ----------
-    files : sequence of path
-        The recordings (plain, gzip or zip) in the order in which they were made.
-    instrument : Instrument or str
-        The definition, or the id of a preset such as "BTCUSDT-PERP.BINANCE".
-    catalog : path, str or ParquetDataCatalog
-        Where to write.
-    overlap : {"refuse", "replace", "append"}, default "refuse"
-        As for `CatalogWriter`.
-    progress : callable, optional
-        Gets the bytes read and their total.
-
-    Raises
-    ------
-    IngestError
-        If a file is absent, truncated or has a broken line, the instrument is unknown or does not
-        fit the data, or the catalog already holds that time range.
-
+    Parameters and errors are those of `pipeline.run`.
     """
-    started = time.perf_counter()
-    if isinstance(instrument, str):
-        instrument = find_instrument(instrument)
-    sources = Sources(files, progress)
-    summary = IngestSummary("binance-ws", str(instrument.id), str(catalog), len(sources.paths))
-    with CatalogWriter(catalog, instrument, overlap) as writer:
-        recording = _Recording(instrument, writer, summary)
-        for path in sources.paths:
-            recording.read(sources, path)
-        recording.close()
-        if recording.empty:
-            raise IngestError("holds no trade, quote or book change", sources.paths[0])
-    summary.take(writer.counts)
-    summary.seconds = time.perf_counter() - started
+    recording = _Recording()
+    summary = run("binance-ws", files, instrument, catalog, recording.read, overlap, progress)
+    recording.close(summary)
     return summary
