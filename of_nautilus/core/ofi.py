@@ -21,12 +21,12 @@ import numpy as np
 from numba import njit
 
 from of_nautilus.core.record import FLOAT, INT, Floats, Ints, State, allocate, record
+from of_nautilus.core.zscore import z_score
 
 MAX_LEVELS = 10
 WINDOWS = 3
 SECOND = 1_000_000_000
-# One-second samples that a z-score looks back on, and how many it needs.
-HISTORY, MIN_HISTORY = 3_600, 30
+HISTORY = 3_600  # one-second samples that a z-score looks back on
 GROW = -1
 # Columns of a row: time, books, sum of best-level lots, sum of lots on all levels, then e by level.
 _TS, _BOOKS, _BEST, _ALL, _E = range(5)
@@ -309,22 +309,6 @@ def z_of(ofi, history, w):  # type: ignore[no-untyped-def]
     NaN with fewer than 30 samples; 0 where they do not vary.
     """
     return z_score(history[: min(ofi.samples, HISTORY), w], ofi.sums[w, 0])
-
-
-@njit(cache=True)
-def z_score(samples, value):  # type: ignore[no-untyped-def]
-    """Return (value - mean) / standard deviation (ddof 1); NaN below 30 samples, 0 if all equal."""
-    count = len(samples)
-    if count < MIN_HISTORY:
-        return np.nan
-    total = 0
-    for sample in samples:
-        total += sample
-    mean = total / count
-    square = 0.0
-    for sample in samples:
-        square += (sample - mean) * (sample - mean)
-    return (value - mean) / np.sqrt(square / (count - 1)) if square > 0 else 0.0
 
 
 @njit(cache=True)
