@@ -1,6 +1,8 @@
-"""What the indicators share: decoding the host's objects into ticks, lots and sides."""
+"""What the indicators share: decoding the host's objects, and saying what the outputs are."""
 
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from nautilus_trader.indicators.base import Indicator
 from nautilus_trader.model.data import TradeTick
@@ -9,8 +11,53 @@ from nautilus_trader.model.data import TradeTick
 SIDES = (0, 1, -1)
 
 
-class TradeIndicator(Indicator):
-    """An indicator of trades.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an output is, and how it answers to a change of the market.
+
+    Attributes
+    ----------
+    unit : str
+        "base" (units of the instrument), "price", "quote", "ticks", "ratio", "count", "ns", ...
+    sign : int
+        1: the same when buyers and sellers change places; -1: of the opposite sign; 0: neither.
+    mirror : str
+        The output that it becomes (times `sign`) when buyers and sellers change places; its own
+        name if empty.
+    scale : int
+        The power of k by which it grows when all sizes are k times as large.
+    shift : int
+        How many times the shift it moves by when all prices are shifted.
+    """
+
+    unit: str
+    sign: int = 1
+    mirror: str = ""
+    scale: int = 0
+    shift: int = 0
+
+
+class FlowIndicator(Indicator):
+    """An indicator that says what its outputs are.
+
+    Every name in `OUTPUTS` is a property: NaN until `initialized`, finite from then on.
+    """
+
+    OUTPUTS: ClassVar[dict[str, Output]] = {}
+
+    def _when_ready(self, value: float) -> float:
+        return float(value) if self.initialized else math.nan
+
+    def _seen(self, *, ready: bool) -> None:
+        """Take note of an input, and of whether the outputs are now readings."""
+        if not self.has_inputs:
+            self._set_has_inputs(True)
+        if ready and not self.initialized:
+            self._set_initialized(True)
+
+
+class TradeIndicator(FlowIndicator):
+    """An indicator of trades; `register_indicator_for_trade_ticks` feeds it.
 
     `handle_trade_tick` only decodes; `update_raw` computes, from ns UTC, a price and a size in
     decimals and a side of +1 (buyer was the aggressor), -1 or 0.

@@ -1,7 +1,7 @@
 """Cumulative volume delta as a Nautilus indicator."""
 
-import math
 from decimal import Decimal
+from typing import ClassVar
 
 from numba import njit
 
@@ -9,7 +9,7 @@ from of_nautilus.core.delta import CvdReset, add_trade, anchor, new_cvd
 from of_nautilus.core.record import State
 from of_nautilus.core.sessions import SessionClock
 from of_nautilus.core.ticks import whole_microseconds
-from of_nautilus.indicators.base import TradeIndicator
+from of_nautilus.indicators.base import Output, TradeIndicator
 
 
 @njit(cache=True)
@@ -53,6 +53,12 @@ class CumulativeVolumeDelta(TradeIndicator):
     0.006
     """
 
+    OUTPUTS: ClassVar = {
+        "value": Output("base", sign=-1, scale=1),
+        "minimum": Output("base", sign=-1, mirror="maximum", scale=1),
+        "maximum": Output("base", sign=-1, mirror="minimum", scale=1),
+    }
+
     def __init__(
         self,
         lot: Decimal,
@@ -95,14 +101,10 @@ class CumulativeVolumeDelta(TradeIndicator):
             start, self._end = self._clock.bounds(int(whole_microseconds(ts)))
             anchor(self._state[0], start)
         _update(self._state, ts, size * self._lots_per_unit, side)
-        if not self.initialized:
-            self._set_has_inputs(True)
-            self._set_initialized(True)
+        self._seen(ready=True)
 
     def _in_units(self, name: str) -> float:
-        if not self.initialized:
-            return math.nan
-        return round(int(self._state[name][0]) * self._lot, 12)
+        return self._when_ready(round(int(self._state[name][0]) * self._lot, 12))
 
     def _reset(self) -> None:
         self._state = new_cvd()

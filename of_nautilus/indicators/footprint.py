@@ -1,11 +1,14 @@
 """Footprint bars as a Nautilus indicator."""
 
 from collections import deque
+from collections.abc import Callable
+from typing import ClassVar
 
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.ticks import MarketScale
+from of_nautilus.core.value_area import point_of_control
 from of_nautilus.engine import BarType, FlowConfig, FlowEngine
-from of_nautilus.indicators.base import TradeIndicator
+from of_nautilus.indicators.base import Output, TradeIndicator
 
 
 class Footprint(TradeIndicator):
@@ -29,9 +32,15 @@ class Footprint(TradeIndicator):
     Attributes
     ----------
     bars : deque of ClosedBar
-        The last closed bars, the newest last.
+        The last closed bars, the newest last; integer ticks and lots.
     last : ClosedBar or None
         The newest of them.
+    delta, volume, delta_minimum, delta_maximum : float
+        Of the newest closed bar, base units; NaN before one has closed.
+    open, high, low, close : float
+        Its prices.
+    point_of_control : float
+        The lowest price of its row with the most volume.
 
     Raises
     ------
@@ -47,6 +56,18 @@ class Footprint(TradeIndicator):
     >>> footprint.last.delta
     6
     """
+
+    OUTPUTS: ClassVar = {
+        "delta": Output("base", sign=-1, scale=1),
+        "volume": Output("base", scale=1),
+        "delta_minimum": Output("base", sign=-1, mirror="delta_maximum", scale=1),
+        "delta_maximum": Output("base", sign=-1, mirror="delta_minimum", scale=1),
+        "open": Output("price", shift=1),
+        "high": Output("price", shift=1),
+        "low": Output("price", shift=1),
+        "close": Output("price", shift=1),
+        "point_of_control": Output("price", shift=1),
+    }
 
     def __init__(
         self,
@@ -68,6 +89,7 @@ class Footprint(TradeIndicator):
         )
         super().__init__([str(bar), bar_size, ticks_per_row])
         self._engine = FlowEngine(scale, config)
+        self._tick, self._lot = float(scale.tick), float(scale.lot)
         self.bars: deque[ClosedBar] = deque(maxlen=keep)
 
     @property
@@ -75,16 +97,66 @@ class Footprint(TradeIndicator):
         """The newest closed bar."""
         return self.bars[-1] if self.bars else None
 
+    @property
+    def delta(self) -> float:
+        """Buyer-initiated less seller-initiated volume, base units."""
+        return self._of_last(lambda bar: bar.delta, self._lot)
+
+    @property
+    def volume(self) -> float:
+        """All that traded, base units."""
+        return self._of_last(lambda bar: bar.volume, self._lot)
+
+    @property
+    def delta_minimum(self) -> float:
+        """The lowest running delta, base units, <= 0."""
+        return self._of_last(lambda bar: bar.delta_min, self._lot)
+
+    @property
+    def delta_maximum(self) -> float:
+        """The highest running delta, base units, >= 0."""
+        return self._of_last(lambda bar: bar.delta_max, self._lot)
+
+    @property
+    def open(self) -> float:
+        """The first price."""
+        return self._of_last(lambda bar: bar.open, self._tick)
+
+    @property
+    def high(self) -> float:
+        """The highest price."""
+        return self._of_last(lambda bar: bar.high, self._tick)
+
+    @property
+    def low(self) -> float:
+        """The lowest price."""
+        return self._of_last(lambda bar: bar.low, self._tick)
+
+    @property
+    def close(self) -> float:
+        """The last price."""
+        return self._of_last(lambda bar: bar.close, self._tick)
+
+    @property
+    def point_of_control(self) -> float:
+        """The lowest price of the row with the most volume."""
+        return self._of_last(_point_of_control, self._tick)
+
+    def _of_last(self, number: Callable[[ClosedBar], int], unit: float) -> float:
+        return self._when_ready(round(number(self.bars[-1]) * unit, 12) if self.bars else 0.0)
+
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals."""
-        events = self._engine.on_tick(ts, price, size, side)
-        if not self.has_inputs:
-            self._set_has_inputs(True)
-        for event in events:
+        for event in self._engine.on_tick(ts, price, size, side):
             if isinstance(event, ClosedBar):
                 self.bars.append(event)
-                self._set_initialized(True)
+        self._seen(ready=bool(self.bars))
 
     def _reset(self) -> None:
         self._engine.reset()
         self.bars.clear()
+
+
+def _point_of_control(bar: ClosedBar) -> int:
+    row = bar.low_row + int(point_of_control(bar.cells[:, :3].sum(axis=1)))
+    return row * bar.ticks_per_row

@@ -1,0 +1,137 @@
+"""The contract of every indicator of the package, found by discovery."""
+
+import importlib
+import inspect
+import math
+import pkgutil
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+import of_nautilus.indicators
+from of_nautilus.core.sessions import SECOND
+from of_nautilus.core.ticks import MarketScale
+from of_nautilus.indicators.base import FlowIndicator, TradeIndicator
+
+SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
+LOT = Decimal("0.001")
+# How to make each, at parameters that the tape below makes ready; and one bad parameter.
+MAKE: dict[str, dict[str, Any]] = {
+    "CumulativeVolumeDelta": {"lot": LOT},
+    "Footprint": {"scale": SCALE, "bar_size": 5.0},
+}
+BAD: dict[str, dict[str, Any]] = {
+    "CumulativeVolumeDelta": {"lot": Decimal(0)},
+    "Footprint": {"bar_size": 0.0},
+}
+
+
+def discovered() -> dict[str, type[FlowIndicator]]:
+    found = {}
+    for module in pkgutil.iter_modules(of_nautilus.indicators.__path__):
+        loaded = importlib.import_module(f"of_nautilus.indicators.{module.name}")
+        for name, cls in inspect.getmembers(loaded, inspect.isclass):
+            if issubclass(cls, FlowIndicator) and cls.OUTPUTS and not name.startswith("_"):
+                found[name] = cls
+    return found
+
+
+ALL = discovered()
+OF_TRADES = {name: cls for name, cls in ALL.items() if issubclass(cls, TradeIndicator)}
+each = pytest.mark.parametrize("name", sorted(OF_TRADES))
+
+
+def tape(n: int = 3000) -> list[tuple[int, int, int, int]]:
+    rng = np.random.default_rng(11)
+    ts = 1_700_000_000 * SECOND + np.cumsum(rng.integers(0, 400, n)) * 1_000_000
+    price = 600_000 + np.cumsum(rng.integers(-3, 4, n))
+    size = rng.integers(1, 40, n)
+    side = rng.choice([1, -1], n)
+    return list(zip(ts.tolist(), price.tolist(), size.tolist(), side.tolist(), strict=True))
+
+
+def make(name: str) -> Any:
+    return OF_TRADES[name](**MAKE[name])
+
+
+def feed(indicator: Any, trades: list[tuple[int, int, int, int]]) -> Any:
+    for ts, price, size, side in trades:
+        indicator.update_raw(ts, price * 0.1, size * 0.001, side)
+    return indicator
+
+
+def outputs(indicator: Any) -> dict[str, float]:
+    return {name: getattr(indicator, name) for name in indicator.OUTPUTS}
+
+
+def test_every_indicator_is_under_the_contract() -> None:
+    assert set(ALL) == set(MAKE) == set(BAD)
+
+
+@each
+def test_fresh_is_not_ready_and_nan(name: str) -> None:
+    fresh = make(name)
+    assert not fresh.initialized
+    assert not fresh.has_inputs
+    assert all(math.isnan(value) for value in outputs(fresh).values())
+
+
+@each
+def test_fed_is_ready_and_finite(name: str) -> None:
+    fed = feed(make(name), tape())
+    assert fed.initialized
+    assert fed.has_inputs
+    assert all(math.isfinite(value) for value in outputs(fed).values())
+
+
+@each
+def test_fed_after_a_reset_is_as_fresh_fed(name: str) -> None:
+    used = feed(make(name), tape()[500:])
+    used.reset()
+    assert not used.initialized
+    assert not used.has_inputs
+    assert outputs(feed(used, tape())) == outputs(feed(make(name), tape()))
+
+
+@each
+def test_buyers_for_sellers_flips_what_is_signed(name: str) -> None:
+    plain = outputs(feed(make(name), tape()))
+    flipped = outputs(feed(make(name), [(t, p, q, -s) for t, p, q, s in tape()]))
+    for output, what in OF_TRADES[name].OUTPUTS.items():
+        if what.sign:
+            assert flipped[what.mirror or output] == pytest.approx(
+                what.sign * plain[output], rel=1e-9, abs=1e-12
+            )
+
+
+@each
+def test_sizes_times_k(name: str) -> None:
+    plain = outputs(feed(make(name), tape()))
+    larger = outputs(feed(make(name), [(t, p, 3 * q, s) for t, p, q, s in tape()]))
+    for output, what in OF_TRADES[name].OUTPUTS.items():
+        assert larger[output] == pytest.approx(3**what.scale * plain[output], rel=1e-9)
+
+
+@each
+def test_prices_shifted_by_some_ticks(name: str) -> None:
+    plain = outputs(feed(make(name), tape()))
+    shifted = outputs(feed(make(name), [(t, p + 1700, q, s) for t, p, q, s in tape()]))
+    for output, what in OF_TRADES[name].OUTPUTS.items():
+        moved = what.shift * (1700 if what.unit == "ticks" else 170.0)
+        assert shifted[output] == pytest.approx(plain[output] + moved, rel=1e-9, abs=1e-9)
+
+
+@each
+def test_bad_parameter_is_named(name: str) -> None:
+    (parameter,) = BAD[name]
+    with pytest.raises(ValueError, match=f"`{parameter}` must"):
+        OF_TRADES[name](**(MAKE[name] | BAD[name]))
+
+
+@each
+def test_its_docstring_gives_units_errors_and_an_example(name: str) -> None:
+    text = inspect.getdoc(OF_TRADES[name]) or ""
+    for part in ("Parameters", "Attributes", "Raises", ">>>"):
+        assert part in text, f"{name}: no {part}"
