@@ -45,8 +45,10 @@ class _Parser(argparse.ArgumentParser):
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that `words` name (the process's own by default); return the exit code."""
     try:
-        code = _run(list(sys.argv[1:] if words is None else words))
-        sys.stdout.flush()
+        try:
+            return _run(list(sys.argv[1:] if words is None else words))
+        finally:
+            sys.stdout.flush()
     except UserError as error:
         return _complain(str(error))
     except BrokenPipeError:
@@ -60,7 +62,6 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    return code
 
 
 def _complain(text: str) -> int:
@@ -75,14 +76,14 @@ def _run(words: list[str]) -> int:
         argcomplete.autocomplete(_parser(os.environ.get("COMP_LINE", "").split()[1:]))
     parser = _parser(words)
     args, unknown = parser.parse_known_args(words)
+    if unknown:
+        place = f"{PROGRAM} {args.command or ''}".strip()
+        raise UserError(
+            f"{unknown[0]!r} is not an option or argument of {place}", todo=f"see {place} --help"
+        )
     if args.command is None:
         parser.print_help()
         return 0
-    if unknown:
-        raise UserError(
-            f"{unknown[0]!r} is not an option or argument of {args.command}",
-            todo=f"see {PROGRAM} {args.command} --help",
-        )
     result: int | dict[str, Any] = _module(args.command).run(args)
     if isinstance(result, int):
         return result
