@@ -24,7 +24,7 @@ def session(real_data: Path) -> Session:
 
 def trade(double: BinanceDouble, strategies: Components) -> dict[str, Any]:
     config = node_config("live_binance.json", double, strategies=strategies)
-    with running_node(config) as node:
+    with running_node(double, config) as node:
         wait_for(double, node, 40)
         (captured,) = node.stop().values()
     assert double.unhandled == []
@@ -100,7 +100,7 @@ def test_a_reconnect_of_the_user_stream_opens_no_phantom_position(
             path = "tests.venues.factories:UnmendedBinanceExecFactory"
             config["exec_clients"]["BINANCE"]["factory"] = {"path": path}
         double.feed.at(session.index("trade", 600), double.kick_users)
-        with running_node(config) as node:
+        with running_node(double, config) as node:
             wait_for(double, node, 40)
             (got,) = node.stop().values()
     phantoms = [name for name, _ in got["positions"] if "EXTERNAL" in name]

@@ -51,11 +51,12 @@ class BinanceDouble(VenueDouble):
             self._app.router.add_get(path, self._socket)
         self._app.router.add_route("*", "/{path:.*}", self._rest)
 
-    def addresses(self, clients: str) -> dict[str, Any]:
-        data = {"base_url_http": self.http_url, "base_url_ws": self.ws_url}
-        keys = {"api_key": "test-key", "api_secret": "test-secret"}
-        stream = {"base_url_ws_stream": self.ws_url}
-        return data | stream | keys if clients == "exec_clients" else data
+    def point_here(self, clients: str, client: dict[str, Any]) -> None:
+        config = client["config"]
+        config |= {"base_url_http": self.http_url, "base_url_ws": self.ws_url}
+        if clients == "exec_clients":
+            config |= {"api_key": "test-key", "api_secret": "test-secret"}
+            config["base_url_ws_stream"] = self.ws_url
 
     # -- market streams ------------------------------------------------------------------------
 

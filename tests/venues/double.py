@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from aiohttp import web
+
 from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, VenueOrder
 from tests.venues.faults import Faults
 from tests.venues.feed import Deliveries, Feed
@@ -41,6 +43,8 @@ class VenueDouble(VenueServer, ABC):
         self.market: set[Channel] = set()
         self.users: set[Channel] = set()
         self.exchange = Exchange(self._happened_to, self.now_ms, taker=taker, maker=maker)
+        self.control: Channel | None = None
+        self._app.router.add_get("/control", self._controlled)
         self._subscribed = asyncio.Event()
         self._unheard: set[str] = set()
 
@@ -50,11 +54,26 @@ class VenueDouble(VenueServer, ABC):
     def started(self) -> None:
         self.spawn(self._replay())
 
+    async def _controlled(self, request: web.Request) -> web.WebSocketResponse:
+        """A socket that the node's own event loop answers: it tells how far that loop is."""
+
+        def joined(socket: web.WebSocketResponse) -> Channel:
+            self.control = Channel(socket, pongs=1)
+            return self.control
+
+        async def ignore(channel: Channel, message: dict[str, Any]) -> None:
+            """Nothing is said on this socket."""
+
+        def left(channel: Channel) -> None:
+            self.control = None
+
+        return await self.listen(request, joined, ignore, left)
+
     # -- market --------------------------------------------------------------------------------
 
     @abstractmethod
-    def addresses(self, clients: str) -> dict[str, Any]:
-        """The fields that point a client's config here ("data_clients" or "exec_clients")."""
+    def point_here(self, clients: str, client: dict[str, Any]) -> None:
+        """Change a client's config ("data_clients" or "exec_clients") to talk to this double."""
 
     @abstractmethod
     def deliveries(self, event: Recorded) -> Deliveries:
@@ -76,12 +95,17 @@ class VenueDouble(VenueServer, ABC):
         while not self.is_ready():
             await self._subscribed.wait()
             self._subscribed.clear()
-        await self.feed.run(self.deliveries, self._market_moved)
+        await self.feed.run(self)
+
+    async def handled(self, channel: Channel) -> None:
+        await channel.handled()
+        if self.control is not None:
+            await self.control.read()
 
     def subscriptions_changed(self) -> None:
         self._subscribed.set()
 
-    async def _market_moved(self, event: Recorded) -> None:
+    async def market_moved(self, event: Recorded) -> None:
         message = event.message
         if event.kind == "trade":
             await self.exchange.print(Decimal(message["p"]), Decimal(message["q"]))

@@ -4,12 +4,26 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from tests.venues.server import Channel
 from tests.venues.session import Kind, Recorded, Session
 
 type Deliveries = list[tuple[Channel, str]]
 type Hook = Callable[[], Awaitable[None]]
+
+
+class Venue(Protocol):
+    """What the replay needs of a venue."""
+
+    async def market_moved(self, event: Recorded) -> None:
+        """The market has done what this message says."""
+
+    def deliveries(self, event: Recorded) -> Deliveries:
+        """The message as this venue's texts, and the sockets that want it."""
+
+    async def handled(self, channel: Channel) -> None:
+        """Wait until the client has handled all that was sent to this socket."""
 
 
 class Feed:
@@ -32,7 +46,7 @@ class Feed:
         self.finished = threading.Event()
         self._hooks: dict[int, list[Hook]] = {}
         self._last: Channel | None = None
-        self._late: list[tuple[int, Recorded]] = []
+        self._late: list[tuple[int, Recorded, Deliveries]] = []
         self._running: asyncio.Event | None = None
 
     def at(self, position: int, hook: Hook) -> None:
@@ -49,16 +63,8 @@ class Feed:
         if self._running is not None:
             self._running.set()
 
-    async def run(
-        self,
-        deliveries: Callable[[Recorded], Deliveries],
-        happened: Callable[[Recorded], Awaitable[None]],
-    ) -> None:
-        """Replay the whole session.
-
-        `deliveries` turns a message into texts and the sockets that have subscribed to it;
-        `happened` tells the venue, after the message went out.
-        """
+    async def run(self, venue: "Venue") -> None:
+        """Replay the whole session."""
         self._running = asyncio.Event()
         self._running.set()
         self.started.set()
@@ -73,27 +79,27 @@ class Feed:
                 due = begin + (event.time_ms - first_ms) / 1000 / self.speed
                 if (wait := due - loop.time()) > 0:
                     await asyncio.sleep(wait)
+            await venue.market_moved(event)
+            outgoing = venue.deliveries(event)
             if event.late:
-                self._late.append((place + event.late, event))
+                self._late.append((place + event.late, event, outgoing))
             else:
-                await self._send(event, deliveries)
-            await happened(event)
+                await self._send(venue, event, outgoing)
             while self._late and self._late[0][0] <= place:
-                await self._send(self._late.pop(0)[1], deliveries)
+                await self._send(venue, *self._late.pop(0)[1:])
         self.position = len(self.session.events)
         if self._last is not None:
-            await self._last.handled()
-            await self._last.handled()
+            await venue.handled(self._last)
+            await venue.handled(self._last)
         self.finished.set()
 
-    async def _send(self, event: Recorded, deliveries: Callable[[Recorded], Deliveries]) -> None:
+    async def _send(self, venue: "Venue", event: Recorded, outgoing: Deliveries) -> None:
         for _ in range(event.copies):
-            outgoing = deliveries(event)
             for channel, text in outgoing:
                 if self._last is not None and self._last is not channel:
                     await self._last.read()
                 self._last = channel
                 await channel.send(text)
                 if channel.unread >= self.window:
-                    await channel.handled()
+                    await venue.handled(channel)
             self.sent[event.kind] += bool(outgoing)

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from nautilus_trader.common.config import msgspec_encoding_hook
 from nautilus_trader.config import ImportableActorConfig, ImportableStrategyConfig
 
 from tests.venues.binance import BinanceDouble
+from tests.venues.bybit import BybitDouble
 from tests.venues.double import VenueDouble
 from tests.venues.session import Kind, Order, Session, read_session
 
@@ -49,7 +50,7 @@ class Replayed:
 class NodeProcess:
     """A trading node in a process of its own."""
 
-    def __init__(self, config: Mapping[str, Any], folder: Path) -> None:
+    def __init__(self, config: Mapping[str, Any], control: str, folder: Path) -> None:
         self._out = folder / "captured.pickle"
         self._log = folder / "node.log"
         (folder / "node.json").write_text(json.dumps(config))
@@ -58,7 +59,14 @@ class NodeProcess:
         }
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.venues.node", folder / "node.json", self._out],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.venues.node",
+                    folder / "node.json",
+                    self._out,
+                    control,
+                ],
                 cwd=ROOT,
                 env=without_keys,
                 stdout=log,
@@ -91,10 +99,10 @@ class NodeProcess:
 
 
 @contextmanager
-def running_node(config: Mapping[str, Any]) -> Iterator[NodeProcess]:
+def running_node(double: VenueDouble, config: Mapping[str, Any]) -> Iterator[NodeProcess]:
     """A node running beside the test; it is dead when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
-        node = NodeProcess(config, Path(folder))
+        node = NodeProcess(config, f"{double.ws_url}/control", Path(folder))
         try:
             yield node
         finally:
@@ -115,7 +123,7 @@ def node_config(
     for clients in ("data_clients", "exec_clients"):
         for client in config[clients].values():
             if "sandbox" not in client["path"]:
-                client["config"] |= double.addresses(clients)
+                double.point_here(clients, client)
     config |= {"actors": importable(actors), "strategies": importable(strategies)}
     return config | QUICK
 
@@ -125,6 +133,7 @@ def replay_live(
     actors: Components,
     strategies: Components = (),
     *,
+    venue: Literal["binance", "bybit"] = "binance",
     order: Order = "received",
     speed: float | None = None,
     quotes: bool = False,
@@ -132,12 +141,12 @@ def replay_live(
 ) -> Replayed:
     """Replay a recording into a real node with paper execution; return what it captured.
 
-    The node runs in a process of its own, built from `configs/paper_binance.json` with the
-    Binance adapter pointed at a double that replays `recording` (one or more files, or a session
-    read before) in `order`, at `speed` times real time (None: as fast as the node handles it).
-    The replay starts once some component has subscribed to trades and to book deltas (and to
-    quotes, where `quotes` is set); when it has finished and the node has handled all of it, the
-    node is stopped as by Ctrl-C.
+    The node runs in a process of its own, built from the `configs/paper_*.json` of the venue with
+    the adapter pointed at a double that replays `recording` (one or more files, or a session read
+    before) in `order`, at `speed` times real time (None: as fast as the node handles it). The
+    replay starts once some component has subscribed to trades and to book deltas (and to quotes,
+    where `quotes` is set, Binance only). When it has finished and the node has handled all of it,
+    the node is stopped as by Ctrl-C.
 
     `actors` and `strategies` are importable configs (or their dicts) of classes that the child
     process can import, such as `tests.venues.components:Recorder`. A component hands its results
@@ -148,9 +157,11 @@ def replay_live(
     """
     session = recording if isinstance(recording, Session) else read_session(recording, order=order)
     begin = time.perf_counter()
-    needs = ["@aggTrade", "@depth", *(["@bookTicker"] if quotes else [])]
-    with BinanceDouble(session, speed=speed, needs=needs, lifetime_s=timeout_s + 30) as double:
-        with running_node(node_config("paper_binance.json", double, actors, strategies)) as node:
+    double_class = {"binance": BinanceDouble, "bybit": BybitDouble}[venue]
+    with double_class(session, speed=speed, lifetime_s=timeout_s + 30) as double:
+        double.needs |= {"@bookTicker"} if quotes else set()
+        config = node_config(f"paper_{venue}.json", double, actors, strategies)
+        with running_node(double, config) as node:
             wait_for(double, node, timeout_s)
             captured = node.stop()
             log = node.log

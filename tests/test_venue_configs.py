@@ -1,0 +1,26 @@
+"""The node configs decode, and name factories that the host's builder can use."""
+
+from pathlib import Path
+
+import pytest
+from nautilus_trader.config import TradingNodeConfig
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.mark.parametrize("name", ["paper_binance", "live_binance", "paper_bybit", "live_bybit"])
+def test_a_node_config_decodes_and_its_factories_are_usable(name: str) -> None:
+    config = TradingNodeConfig.parse((CONFIGS / f"{name}.json").read_bytes())
+    for client in [*config.data_clients.values(), *config.exec_clients.values()]:
+        client.create()
+        assert callable(client.factory.create().create)
+    for client in config.exec_clients.values():
+        sandbox = "sandbox" in client.path
+        assert (client.factory.create().__name__ == "SandboxLiveExecClientFactory") == sandbox
+
+
+@pytest.mark.parametrize("name", ["live_binance", "live_bybit"])
+def test_real_money_needs_a_live_environment_and_holds_no_keys(name: str) -> None:
+    text = (CONFIGS / f"{name}.json").read_text()
+    assert "api_key" not in text
+    assert "api_secret" not in text
