@@ -1,0 +1,157 @@
+"""What is large on this tape: sizes of parent orders, and volumes of single price rows.
+
+Two trailing samples, gathered trade by trade. Prints at one time and of one side that follow each
+other are one market order, the parent. In each half minute, the row that took the most volume of
+a side gives one row volume for that side. A detector's thresholds are quantiles of these.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from of_nautilus.core.record import INT, Ints, State, allocate, record
+
+WINDOW = 30_000_000_000
+PARENTS = 20_000
+ROW_VOLUMES = 960  # four hours of half minutes, two sides
+
+TAPE_SIZES = record(
+    ("parent_ts", INT),
+    ("parent_side", INT),
+    ("parent_size", INT),
+    ("parents_seen", INT),
+    ("row_ticks", INT),
+    ("next_row_ticks", INT),
+    ("window_end", INT),
+    ("low_row", INT),
+    ("high_row", INT),
+    ("most_sold", INT),
+    ("most_bought", INT),
+    ("volumes_seen", INT),
+    ("volumes", INT, (ROW_VOLUMES,)),
+    ("parents", INT, (PARENTS,)),
+)
+
+
+def new_tape_sizes(rows: int = 256) -> tuple[State, Ints]:
+    """Return a fresh state and the rows of its window; rows count once `set_row_ticks` was called.
+
+    Parameters
+    ----------
+    rows : int
+        Rows that a window holds at first, a power of two.
+
+    Raises
+    ------
+    ValueError
+        If `rows` is not a power of two.
+    """
+    if rows < 1 or rows & (rows - 1):
+        raise ValueError(f"`rows` must be a power of two, was {rows}")
+    return allocate(TAPE_SIZES), np.zeros((rows, 2), np.int64)
+
+
+def set_row_ticks(sizes: Any, row_ticks: int) -> None:
+    """Set the height of a row, ticks, from the next window on (a state's record)."""
+    sizes.next_row_ticks = row_ticks
+
+
+@njit(cache=True)
+def has_room(sizes, rows, ts, price):  # type: ignore[no-untyped-def]
+    """Return whether the window has a row for `price`; a new window has one for any (compiled)."""
+    if ts >= sizes.window_end or sizes.row_ticks == 0:
+        return True
+    row = price // sizes.row_ticks
+    return max(sizes.high_row, row) - min(sizes.low_row, row) < len(rows)
+
+
+@njit(cache=True)
+def add_trade(sizes, rows, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Add one trade for which there is room (compiled)."""
+    if ts == sizes.parent_ts and side == sizes.parent_side:
+        sizes.parent_size += size
+    else:
+        _end_parent(sizes)
+        sizes.parent_ts = ts
+        sizes.parent_side = side
+        sizes.parent_size = size
+    if ts >= sizes.window_end:
+        _end_window(sizes, rows)
+        sizes.window_end = ts - ts % WINDOW + WINDOW
+        sizes.row_ticks = sizes.next_row_ticks
+        if sizes.row_ticks > 0:
+            sizes.low_row = price // sizes.row_ticks
+            sizes.high_row = sizes.low_row
+    if side == 0 or sizes.row_ticks == 0:
+        return
+    row = price // sizes.row_ticks
+    if row < sizes.low_row:
+        sizes.low_row = row
+    elif row > sizes.high_row:
+        sizes.high_row = row
+    at = row & (len(rows) - 1)
+    if side > 0:
+        rows[at, 1] += size
+        sizes.most_bought = max(sizes.most_bought, rows[at, 1])
+    else:
+        rows[at, 0] += size
+        sizes.most_sold = max(sizes.most_sold, rows[at, 0])
+
+
+@njit(cache=True)
+def _end_parent(sizes):  # type: ignore[no-untyped-def]
+    if sizes.parent_size > 0:
+        sizes.parents[sizes.parents_seen % PARENTS] = sizes.parent_size
+        sizes.parents_seen += 1
+
+
+@njit(cache=True)
+def _end_window(sizes, rows):  # type: ignore[no-untyped-def]
+    """Sample each side that traded, and clear its rows."""
+    if sizes.most_sold > 0:
+        sizes.volumes[sizes.volumes_seen % ROW_VOLUMES] = sizes.most_sold
+        sizes.volumes_seen += 1
+    if sizes.most_bought > 0:
+        sizes.volumes[sizes.volumes_seen % ROW_VOLUMES] = sizes.most_bought
+        sizes.volumes_seen += 1
+    if sizes.row_ticks > 0:
+        for row in range(sizes.low_row, sizes.high_row + 1):
+            rows[row & (len(rows) - 1), 0] = 0
+            rows[row & (len(rows) - 1), 1] = 0
+    sizes.most_sold = 0
+    sizes.most_bought = 0
+
+
+@njit(cache=True)
+def step_tape_sizes(state: State, rows: Ints, ts: int, price: int, size: int, side: int) -> int:
+    """Advance by one trade: 0, or -1 and nothing changed if `rows` must grow first."""
+    if not has_room(state[0], rows, ts, price):
+        return -1
+    add_trade(state[0], rows, ts, price, size, side)
+    return 0
+
+
+def widen_rows(sizes: Any, rows: Ints) -> Ints:
+    """Return twice as many rows that hold the same window."""
+    wider = np.zeros((2 * len(rows), 2), np.int64)
+    for row in range(int(sizes.low_row), int(sizes.high_row) + 1):
+        wider[row % len(wider)] = rows[row % len(rows)]
+    return wider
+
+
+def large_parent(sizes: Any, quantile: float = 0.95) -> float:
+    """Return the quantile of the sizes of the last 20,000 parents, lots; NaN if there is none.
+
+    The parent that may still go on is not among them.
+    """
+    return _quantile(sizes.parents[: min(int(sizes.parents_seen), PARENTS)], quantile)
+
+
+def large_row_volume(sizes: Any, quantile: float = 0.95) -> float:
+    """Return the quantile of the last 960 row volumes, lots; NaN if there is none."""
+    return _quantile(sizes.volumes[: min(int(sizes.volumes_seen), ROW_VOLUMES)], quantile)
+
+
+def _quantile(values: Ints, quantile: float) -> float:
+    return float(np.quantile(values, quantile)) if len(values) else float("nan")

@@ -1,0 +1,280 @@
+"""The units that thresholds are counted in: usual ranges, deltas, volumes and sizes.
+
+A threshold in lots or ticks fits one market at one time. These units are taken from the market
+itself, always from before the bar they judge, so that one configuration serves all markets:
+
+- ``R1``: median high - low of the last 240 bars, at least one tick; from it the detector row
+  ``max(1, round(0.05 R1))`` ticks
+- ``B95``: 95th percentile of the last 20,000 parent orders
+- ``RV95``: 95th percentile of the row volumes of the last 960 half minutes and sides
+- ``D75``: 75th percentile of |bar delta|, ``D50`` its median, and the mean volume of 50 bars
+
+The first three are frozen from one session's start to the next, so that rows stand still; the
+others follow bar by bar and follow the time of day: ``q(x, t) = f(t) Q(x / f)``, where `f` is the
+median of x within 15 minutes of the same time of day in the earlier days, over the median of all
+times, and `Q` the quantile of the last 240 bars.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from of_nautilus.core.footprint import ClosedBar
+from of_nautilus.core.record import Floats, Ints
+from of_nautilus.patterns import tape_sizes
+
+BARS = 240
+MIN_BARS = 30
+AVERAGE_BARS, MIN_AVERAGE_BARS = 50, 10
+DAYS = 10
+MIN_SAMPLES = 100
+_MINUTE = 60_000_000_000
+_MINUTES = 1440
+_AROUND = 15
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenUnits:
+    """The units of a session: ticks and lots.
+
+    Attributes
+    ----------
+    r1 : float
+        Usual high - low of a bar, ticks, >= 1.
+    row_ticks : int
+        Height of a detector row, ticks.
+    b95 : float
+        Size of a large parent order, lots.
+    rv95 : float
+        Large volume of one side at one row within half a minute, lots; 0 if there is none yet.
+    """
+
+    r1: float
+    row_ticks: int
+    b95: float
+    rv95: float
+
+
+@dataclass(frozen=True, slots=True)
+class BarUnits:
+    """The units that judge one bar, lots; NaN = too few bars before it.
+
+    Attributes
+    ----------
+    d75, d50 : float
+        75th percentile and median of |bar delta|, for the bar's time of day.
+    volume : float
+        Mean volume of the 50 bars before, for the bar's time of day.
+    plain_volume : float
+        The same whatever the time of day.
+    """
+
+    d75: float
+    d50: float
+    volume: float
+    plain_volume: float
+
+
+class Units:
+    """Keeps the units of one instrument up to date.
+
+    Parameters
+    ----------
+    daily : bool
+        Whether sessions come once a day. The time of day is then counted from their start, which
+        carries it over daylight saving; else from midnight UTC.
+
+    Attributes
+    ----------
+    frozen : FrozenUnits or None
+        None until 30 bars have closed.
+    """
+
+    def __init__(self, daily: bool = True) -> None:
+        self._daily = daily
+        self._day_start = -1
+        self._today: list[tuple[int, int, int]] = []
+        self._days: list[Ints] = []
+        # |delta|, volume, high - low, minute of the day; oldest first.
+        self._bars: Ints = np.zeros((4 * BARS, 4), np.int64)
+        # |delta| and volume over their usual values at that time of day.
+        self._ratios: Floats = np.zeros((4 * BARS, 2))
+        self._end = 0
+        self.frozen: FrozenUnits | None = None
+        self._index_days()
+
+    def on_session(self, start: int, sizes: Any) -> None:
+        """Begin a session: freeze its units, if there are bars enough.
+
+        Parameters
+        ----------
+        start : int
+            When it starts, ns UTC.
+        sizes : record
+            Of `tape_sizes.TAPE_SIZES`, at that time.
+        """
+        day_start = start if self._daily else start - start % (_MINUTES * _MINUTE)
+        if day_start != self._day_start:
+            if self._today:
+                self._days = [*self._days, np.array(self._today, np.int64)][-DAYS:]
+                self._today = []
+            self._day_start = day_start
+            self._index_days()
+        if self._end >= MIN_BARS:
+            self._freeze(sizes)
+
+    def on_bar(self, bar: ClosedBar, sizes: Any) -> BarUnits:
+        """Return the units that judge a closed bar, from the bars before it; then count it.
+
+        Parameters
+        ----------
+        bar : ClosedBar
+        sizes : record
+            Of `tape_sizes.TAPE_SIZES`, at the bar's close.
+        """
+        minute = (bar.open_ts - max(self._day_start, 0)) // _MINUTE % _MINUTES
+        usual_delta, usual_volume = self._usual(minute)
+        units = self._judge(usual_delta, usual_volume)
+        self._add(bar, minute, usual_delta, usual_volume)
+        if self.frozen is None:
+            if self._end >= MIN_BARS:
+                self._freeze(sizes)
+            else:
+                tape_sizes.set_row_ticks(sizes, row_height(self._range()))
+        return units
+
+    def _judge(self, usual_delta: float, usual_volume: float) -> BarUnits:
+        end = self._end
+        d75 = d50 = volume = plain = _NAN
+        if self._end >= MIN_BARS:
+            ordered = np.sort(self._ratios[max(0, end - BARS) : end, 0])
+            d75 = usual_delta * quantile(ordered, 0.75)
+            d50 = usual_delta * quantile(ordered, 0.5)
+        if self._end >= MIN_AVERAGE_BARS:
+            since = max(0, end - AVERAGE_BARS)
+            volume = usual_volume * float(self._ratios[since:end, 1].mean())
+            plain = float(self._bars[since:end, 1].mean())
+        return BarUnits(d75, d50, volume, plain)
+
+    def _add(self, bar: ClosedBar, minute: int, usual_delta: float, usual_volume: float) -> None:
+        at = self._end
+        if at == len(self._bars):
+            self._bars[:BARS] = self._bars[-BARS:]
+            self._ratios[:BARS] = self._ratios[-BARS:]
+            at = BARS
+        delta, volume = abs(bar.delta), bar.volume
+        self._bars[at] = delta, volume, bar.high - bar.low, minute
+        self._ratios[at] = delta / usual_delta, volume / usual_volume
+        self._today.append((minute, delta, volume))
+        self._end = at + 1
+
+    def _range(self) -> float:
+        """Return R1."""
+        end = self._end
+        return max(1.0, float(np.median(self._bars[max(0, end - BARS) : end, 2])))
+
+    def _freeze(self, sizes: Any) -> None:
+        r1 = self._range()
+        row_volume = tape_sizes.large_row_volume(sizes)
+        self.frozen = FrozenUnits(
+            r1=r1,
+            row_ticks=row_height(r1),
+            b95=tape_sizes.large_parent(sizes),
+            rv95=row_volume if row_volume > 0 else 0.0,
+        )
+        tape_sizes.set_row_ticks(sizes, self.frozen.row_ticks)
+
+    def _index_days(self) -> None:
+        """Order the earlier days' bars by time of day, and restate the kept bars by it."""
+        self._by_minute: dict[int, tuple[float, float]] = {}
+        days = np.concatenate([np.zeros((0, 3), np.int64), *self._days])
+        self._medians = np.median(days[:, 1:], axis=0) if len(days) else np.zeros(2)
+        days = days[np.argsort(days[:, 0], kind="stable")]
+        # Either end of the day is next to the other.
+        before = days[days[:, 0] >= _MINUTES - _AROUND] - [_MINUTES, 0, 0]
+        after = days[days[:, 0] < _AROUND] + [_MINUTES, 0, 0]
+        self._samples = np.concatenate([before, days, after])
+        end = self._end
+        for i in range(max(0, end - BARS), end):
+            delta, volume, _, minute = self._bars[i].tolist()
+            usual_delta, usual_volume = self._usual(minute)
+            self._ratios[i] = delta / usual_delta, volume / usual_volume
+
+    def _usual(self, minute: int) -> tuple[float, float]:
+        """Return the factors of a minute of the day, for |delta| and for volume."""
+        known = self._by_minute.get(minute)
+        if known is None:
+            minutes = self._samples[:, 0]
+            first, last = np.searchsorted(minutes, [minute - _AROUND, minute + _AROUND + 1])
+            known = (1.0, 1.0)
+            if last - first >= MIN_SAMPLES:
+                near = np.median(self._samples[first:last, 1:], axis=0)
+                known = _over(near[0], self._medians[0]), _over(near[1], self._medians[1])
+            self._by_minute[minute] = known
+        return known
+
+    def save(self) -> bytes:
+        """Return the state as bytes."""
+        end = self._end
+        since = max(0, end - BARS)
+        return msgspec.msgpack.encode(
+            _Saved(
+                self._daily,
+                self._day_start,
+                self._today,
+                [day.tolist() for day in self._days],
+                self._bars[since:end].tolist(),
+                self.frozen,
+            )
+        )
+
+    def load(self, saved: bytes) -> None:
+        """Take up a saved state.
+
+        Raises
+        ------
+        ValueError
+            If it was saved with another `daily`.
+        """
+        state = msgspec.msgpack.decode(saved, type=_Saved)
+        if state.daily != self._daily:
+            raise ValueError(f"`daily` must be as saved, {state.daily}, was {self._daily}")
+        self._day_start, self.frozen = state.day_start, state.frozen
+        self._today = [(minute, delta, volume) for minute, delta, volume in state.today]
+        self._days = [np.array(day, np.int64) for day in state.days]
+        self._end = len(state.bars)
+        self._bars[: self._end] = np.array(state.bars, np.int64).reshape(-1, 4)
+        self._index_days()
+
+
+class _Saved(msgspec.Struct):
+    daily: bool
+    day_start: int
+    today: list[tuple[int, int, int]]
+    days: list[list[tuple[int, int, int]]]
+    bars: list[tuple[int, int, int, int]]
+    frozen: FrozenUnits | None
+
+
+def _over(near: float, overall: float) -> float:
+    return float(near / overall) if near > 0 and overall > 0 else 1.0
+
+
+def row_height(r1: float) -> int:
+    """Return the height of a detector row, ticks: ``max(1, round(0.05 R1))``.
+
+    >>> row_height(1.0), row_height(31.0), row_height(200.0)
+    (1, 2, 10)
+    """
+    return max(1, round(0.05 * r1))
+
+
+def quantile(ordered: Floats, part: float) -> float:
+    """Return a quantile of ordered values, by linear interpolation."""
+    rank = part * (len(ordered) - 1)
+    low = int(rank)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (rank - low))
