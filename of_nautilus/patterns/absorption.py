@@ -78,18 +78,18 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         How far price may print beyond the row, >= 0.
     window_s, gap_s : float
         Over which time the attempts count, and the pause that ends one; seconds, > 0.
-    hold_s : float
-        The row must hold for so long before the signal, >= 0.
     row_ticks : int
-        Height of a row, >= 1.
-    away_rows : int
-        A print so many rows away ends an attempt, >= 1.
+        Height of a row by the source rules, >= 1.
     cap : float
         Largest strength, 0 to 100.
-    count_cap : int
-        Attempts beyond this many add no strength, 0 for no limit.
-    min_trades : int
-        Prints that a bar needs for method 1, >= 0.
+    hold_s : float, optional
+        The row must hold for so long before the signal, >= 0; robust 5, source 0.
+    away_rows : int, optional
+        A print so many rows away ends an attempt, >= 1; robust 2, source 1.
+    count_cap : int, optional
+        Attempts beyond this many add no strength, 0 for no limit; robust 3, source 0.
+    min_trades : int, optional
+        Prints that a bar needs for method 1, >= 0; robust 5, source 0.
     """
 
     min_volume: float = 20.0
@@ -98,12 +98,12 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     max_displacement_ticks: int = 3
     window_s: float = 30.0
     gap_s: float = 2.0
-    hold_s: float = 0.0
     row_ticks: int = 1
-    away_rows: int = 1
     cap: float = 100.0
-    count_cap: int = 0
-    min_trades: int = 0
+    hold_s: float | None = None
+    away_rows: int | None = None
+    count_cap: int | None = None
+    min_trades: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("min_volume", "big_trade", "window_s", "gap_s"):
@@ -118,14 +118,25 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             ("count_cap", 0),
             ("min_trades", 0),
         ):
-            if getattr(self, name) < low:
-                raise ValueError(f"`{name}` must be >= {low}, was {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and not value >= low:
+                raise ValueError(f"`{name}` must be >= {low}, was {value}")
         if not 0 <= self.cap <= 100:
             raise ValueError(f"`cap` must be 0 to 100, was {self.cap}")
 
+    def resolved(self, *, robust: bool) -> "AbsorptionConfig":
+        """Return the config with what was left open filled in as the rules have it."""
+        own = _ROBUST if robust else _SOURCE
+        left = {name: value for name, value in own.items() if getattr(self, name) is None}
+        return msgspec.structs.replace(self, **left)
+
+
+_ROBUST: dict[str, Any] = {"hold_s": 5.0, "away_rows": 2, "count_cap": 3, "min_trades": 5}
+_SOURCE: dict[str, Any] = {"hold_s": 0.0, "away_rows": 1, "count_cap": 0, "min_trades": 0}
+
 
 def bar_absorption(
-    bar: ClosedBar, min_volume: int, cap: float = 100.0, min_trades: int = 0
+    bar: ClosedBar, min_volume: float, cap: float = 100.0, min_trades: int = 0
 ) -> Signal | None:
     """Return the absorption that a closed bar shows, or None (method 1).
 
@@ -136,12 +147,12 @@ def bar_absorption(
     Parameters
     ----------
     bar : ClosedBar
-    min_volume : int
-        Least |delta|, lots.
+    min_volume : float
+        Least |delta|, lots; NaN if not known yet.
     """
     delta = bar.delta
     move = bar.close - bar.open
-    if abs(delta) < min_volume or delta * move >= 0 or bar.trades < min_trades:
+    if not abs(delta) >= min_volume - 1e-9 or delta * move >= 0 or bar.trades < min_trades:
         return None
     side = -1 if delta > 0 else 1
     return Signal(
@@ -215,8 +226,8 @@ def set_levels(
     level.max_displacement = max_displacement
     level.window = int(config.window_s * SECOND)
     level.gap = int(config.gap_s * SECOND)
-    level.hold = int(config.hold_s * SECOND)
-    level.away_rows = config.away_rows
+    level.hold = int((config.hold_s or 0.0) * SECOND)
+    level.away_rows = config.away_rows or 1
     level.ready = 1
 
 
@@ -459,7 +470,7 @@ def _level_signal(level: Any, facts: Ints, config: AbsorptionConfig) -> Signal:
         side=side,
         price=low_edge if side > 0 else low_edge + int(level.row_ticks) - 1,
         strength=level_strength(
-            volume, attempts, int(level.min_volume), config.cap, config.count_cap
+            volume, attempts, int(level.min_volume), config.cap, config.count_cap or 0
         ),
         reasons={
             "method": 2,
