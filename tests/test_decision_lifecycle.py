@@ -559,15 +559,6 @@ def test_trail_after_r() -> None:
     assert (trade.state.phase, trade.state.stop) == (Phase.TRAILING, 1030)
 
 
-def test_opposite_absorption_is_a_warning_in_robust_only() -> None:
-    for config, notes in ((ROBUST, ["exit_warn_weak"]), (SOURCE, [])):
-        trade = opened(config=config)
-        commands = trade.on(Kind.ABSORPTION_OK, plan=SHORT)
-        assert [c.what for c in commands if isinstance(c, Note)] == notes
-        assert trade.on(Kind.ABSORPTION_OK, plan=LONG) == []
-        assert trade.state.phase is Phase.POSITION_OPEN
-
-
 def test_reset_needs_a_flat_position() -> None:
     trade = opened()
     trade.on(Kind.EXIT_WARN_STRONG)

@@ -77,9 +77,11 @@ class DayLedger:
 
 
 def roll_day(ledger: DayLedger, now: int, equity: Decimal) -> DayLedger:
-    """Begin a new ledger when `now` lies on a later UTC day than the ledger's."""
+    """Begin a new ledger when `now` lies on a later UTC day; the day's first equity is kept."""
     day = now // DAY
-    return DayLedger(day=day, equity=equity) if day > ledger.day else ledger
+    if day > ledger.day:
+        return DayLedger(day=day, equity=equity)
+    return ledger if ledger.equity else replace(ledger, equity=equity)
 
 
 def record_trade(ledger: DayLedger, pnl: Decimal) -> DayLedger:

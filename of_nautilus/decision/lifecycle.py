@@ -51,11 +51,10 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """How a trade is managed.
 
     `robust`: a stop goes to break-even only if the open profit is at least `max(r1, cost)` of the
-    plan, and then to the entry plus the cost; an entry signal against the trade is noted as a
-    warning. Otherwise one tick of profit is enough and the stop goes to the entry plus
-    `be_buffer_ticks`. `trail_after_r`: open profit, in multiples of the first risk, that starts
-    trailing after break-even (None: only another initiative does). `ack_timeout_ns`: how long a
-    stop may stay unanswered before the position is closed.
+    plan, and then to the entry plus the cost. Otherwise one tick of profit is enough and the stop
+    goes to the entry plus `be_buffer_ticks`. `trail_after_r`: open profit, in multiples of the
+    first risk, that starts trailing after break-even (None: only another initiative does).
+    `ack_timeout_ns`: how long a stop may stay unanswered before the position is closed.
     """
 
     robust: bool = True
@@ -444,7 +443,6 @@ class _Step:
     def on_event(self, event: Event) -> None:
         target = transition(self.state.phase, event.kind)
         if target is None:
-            self._warn_opposite(event)
             return
         match event.kind:
             case Kind.LEVEL_APPROACH:
@@ -483,17 +481,6 @@ class _Step:
 
     def _whole_fill(self, key: int, role: Role, side: int, qty: int, event: Event) -> None:
         self.on_filled(Filled(key, role, side, "", qty, event.price, event.ts))
-
-    def _warn_opposite(self, event: Event) -> None:
-        opposite = (
-            self.config.robust
-            and event.kind is Kind.ABSORPTION_OK
-            and self.state.in_trade
-            and event.plan is not None
-            and event.plan.side == -self.plan().side
-        )
-        if opposite:
-            self.note(Kind.EXIT_WARN_WEAK.value.lower(), "absorption")
 
     def _enter(self, event: Event) -> None:
         plan = event.plan
@@ -646,7 +633,8 @@ class _Step:
         self.book(foreign=report.qty - ours)
 
     def on_mark(self, mark: Mark) -> None:
-        self.book(exit_refusals=0)
+        if self.orders.exit_refusals:
+            self.book(exit_refusals=0)
         for order in self.orders.working:
             if order.status is Status.STUCK:
                 self.put(replace(order, status=Status.LIVE))
