@@ -256,7 +256,8 @@ class BybitDouble(VenueDouble):
         orders = list(exchange.orders.values())
         if params.get("orderFilter") == "StopOrder":
             orders = [o for o in orders if o.kind == "STOP" and not o.market_id]
-        if name := params.get("orderLinkId"):
+        name = params.get("orderLinkId")
+        if name:
             orders = [o for o in orders if o.client_id == name]
         if params.get("settleCoin", "USDT") != "USDT":
             orders = []
@@ -279,7 +280,7 @@ class BybitDouble(VenueDouble):
                 held = exchange.position and params.get("settleCoin", "USDT") == "USDT"
                 return wire.listed(*[wire.position(self.symbol, exchange, now)] * bool(held))
             case "order/realtime":
-                return wire.listed(*(self._row(o) for o in orders if o.is_open))
+                return wire.listed(*(self._row(o) for o in orders if o.is_open or name))
             case "order/history":
                 done = (o for o in orders if not o.is_open and o.status != "PENDING")
                 return wire.listed(*(self._row(o) for o in done))

@@ -92,10 +92,14 @@ class VenueDouble(VenueServer, ABC):
         return [c for c in self.market if any(stream in name for name in c.streams)]
 
     async def _replay(self) -> None:
+        await self.until_subscribed()
+        await self.feed.run(self)
+
+    async def until_subscribed(self) -> None:
+        """Wait until all that is needed is subscribed to, at first or again."""
         while not self.is_ready():
             await self._subscribed.wait()
             self._subscribed.clear()
-        await self.feed.run(self)
 
     async def handled(self, channel: Channel) -> None:
         await channel.handled()

@@ -10,7 +10,7 @@ from tests.venues.server import Channel
 from tests.venues.session import Kind, Recorded, Session
 
 type Deliveries = list[tuple[Channel, str]]
-type Hook = Callable[[], Awaitable[None]]
+type Hook = Callable[[], Awaitable[None] | None]
 
 
 class Venue(Protocol):
@@ -33,7 +33,7 @@ class Feed:
     feed goes on to another socket, the one before must have been read. `speed` is the multiple
     of real time, None for as fast as the client handles the messages, of which at most `window`
     are under way. `sent` counts what went out by kind, `started` and `finished` say where the
-    replay is, and `at` runs a coroutine before the message of that place.
+    replay is, and `at` lets things happen at a place of it.
     """
 
     def __init__(self, session: Session, *, speed: float | None = None, window: int = 500) -> None:
@@ -47,34 +47,36 @@ class Feed:
         self._hooks: dict[int, list[Hook]] = {}
         self._last: Channel | None = None
         self._late: list[tuple[int, Recorded, Deliveries]] = []
-        self._running: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running = asyncio.Event()
+        self._running.set()
 
-    def at(self, position: int, hook: Hook) -> None:
-        """Run `hook` in the server's loop, the replay standing still, before that message."""
-        self._hooks.setdefault(position, []).append(hook)
+    def at(self, position: int, *hooks: Hook) -> None:
+        """Do this in the server's loop, the replay standing still, before that message."""
+        self._hooks.setdefault(position, []).extend(hooks)
 
     def pause(self) -> None:
-        """Stop sending: the feed goes stale. Call it in the server's loop (as a hook)."""
-        if self._running is not None:
-            self._running.clear()
+        """Stop sending: the feed goes stale. From any thread, or as a hook."""
+        self._running.clear()
 
     def resume(self) -> None:
-        """Go on sending. Call it in the server's loop."""
-        if self._running is not None:
-            self._running.set()
+        """Go on sending where it stopped. From any thread, or as a hook."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._running.set)
 
     async def run(self, venue: "Venue") -> None:
         """Replay the whole session."""
-        self._running = asyncio.Event()
-        self._running.set()
+        self._loop = loop = asyncio.get_running_loop()
         self.started.set()
-        loop = asyncio.get_running_loop()
         begin, first_ms = loop.time(), self.session.events[0].time_ms
         for place, event in enumerate(self.session.events):
             self.position = place
+            stopped = loop.time()
             for hook in self._hooks.pop(place, []):
-                await hook()
+                if (result := hook()) is not None:
+                    await result
             await self._running.wait()
+            begin += loop.time() - stopped
             if self.speed is not None:
                 due = begin + (event.time_ms - first_ms) / 1000 / self.speed
                 if (wait := due - loop.time()) > 0:
