@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from nautilus_trader.model.instruments import Instrument
 
-from of_nautilus.ingest.columns import I64, Columns, QuoteColumns, TradeColumns
-from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.columns import Columns, QuoteColumns, TradeColumns
 from of_nautilus.ingest.pipeline import Job, run
 from of_nautilus.ingest.summary import IngestSummary
 from of_nautilus.ingest.tables import read_table
+from of_nautilus.ingest.times import nanoseconds
 
 _AGG_TRADES = (
     "agg_trade_id",
@@ -113,26 +113,3 @@ def _check_name(job: Job, path: Path) -> None:
     symbol, dash, rest = path.name.partition("-")
     if dash and rest.startswith(("aggTrades-", "trades-", "bookTicker-")):
         job.check_symbol(symbol, path)
-
-
-def nanoseconds(times: I64, path: Path, line: int) -> I64:
-    """Times in ms or µs as ns; the number of digits tells which.
-
-    Raises
-    ------
-    IngestError
-        If a time is neither between 2001 and 2100, or the file mixes units.
-
-    """
-    if not len(times):
-        return times
-    low, high = int(times.min()), int(times.max())
-    for unit in (1_000_000, 1_000):
-        if low * unit >= 10**18 and high * unit < 4_102_444_800 * 10**9:
-            return times * np.int64(unit)
-    at = int(np.argmin(times)) if low < 10**12 else int(np.argmax(times))
-    raise IngestError(
-        f"time {times[at]} is neither in milliseconds nor in microseconds since 1970",
-        path,
-        line=line + at,
-    )

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 from nautilus_trader.model.instruments import Instrument
 from numpy.typing import NDArray
 
-from of_nautilus.ingest.binance_archive import nanoseconds
 from of_nautilus.ingest.columns import (
     ADD,
     CLEAR,
@@ -35,6 +34,7 @@ from of_nautilus.ingest.ladders import CLEAR_LEVEL, Ladders
 from of_nautilus.ingest.pipeline import Job, run
 from of_nautilus.ingest.summary import IngestSummary
 from of_nautilus.ingest.tables import CODED, check_coded, read_table, sides
+from of_nautilus.ingest.times import nanoseconds
 
 _MS = 1_000_000
 _FLUSH_ROWS = 250_000

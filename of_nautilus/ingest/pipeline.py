@@ -33,7 +33,7 @@ class Job:
         self.size_precision: int = instrument.size_precision
 
     @property
-    def precisions(self) -> dict[str, int]:
+    def precisions(self) -> dict[str, Any]:
         """The two precisions, as the columns take them."""
         return {"price_precision": self.price_precision, "size_precision": self.size_precision}
 
@@ -80,6 +80,8 @@ def run(
     read: Read,
     overlap: Overlap = "refuse",
     progress: Progress | None = None,
+    *,
+    unique_ids: bool = True,
 ) -> IngestSummary:
     """Write files of one format into a catalog, all of them or nothing.
 
@@ -99,6 +101,8 @@ def run(
         As for `CatalogWriter`.
     progress : callable, optional
         Gets the bytes read and their total.
+    unique_ids : bool, default True
+        As for `CatalogWriter`.
 
     Raises
     ------
@@ -114,7 +118,7 @@ def run(
     summary = IngestSummary(name, str(instrument.id), str(catalog), len(sources.paths))
     job = Job(instrument, sources, summary)
     empty = True
-    with CatalogWriter(catalog, instrument, overlap) as writer:
+    with CatalogWriter(catalog, instrument, overlap, unique_ids=unique_ids) as writer:
         for path in sources.paths:
             for columns in read(job, path):
                 empty = empty and not len(columns)

@@ -18,11 +18,16 @@ class DayFile:
     """Takes sorted pieces in any order and ends as one sorted file without repeated trades.
 
     A piece that begins before the previous one ended begins a new run; runs are merged at the end,
-    block by block. A repeated trade is one with the id and event time of another.
+    block by block. A repeated trade, dropped if `unique`, has the id and event time of another.
     """
 
     def __init__(
-        self, kind: type[Columns], instrument_id: str, staging: Staging, row_group_size: int
+        self,
+        kind: type[Columns],
+        instrument_id: str,
+        staging: Staging,
+        row_group_size: int,
+        unique: bool,
     ) -> None:
         self.rows = 0
         self.duplicates = 0
@@ -32,6 +37,7 @@ class DayFile:
         self._id = instrument_id
         self._staging = staging
         self._group = row_group_size
+        self._unique = unique
         self._runs: list[Path] = []
         self._pending: list[Columns] = []
         self._pending_rows = 0
@@ -44,7 +50,7 @@ class DayFile:
         start = int(piece.ts_init[0])
         if start < self._run_end:
             self.pause()
-        if self._kind is TradeColumns:
+        if self._unique:
             piece = self._without_repeats(piece)
             if not len(piece):
                 return

@@ -37,13 +37,18 @@ class Sources:
         if not self.paths:
             raise IngestError("no file given", todo="name at least one")
         self._sizes = [_size(path) for path in self.paths]
+        self._total = sum(self._sizes)
         self._done = 0
         self._progress = progress
 
     @contextmanager
     def open(self, path: Path) -> Iterator[IO[bytes]]:
-        """A file's content as bytes, unpacked; damage found while reading is an IngestError."""
-        raw = _Counted(path, self._report)
+        """A file's content as bytes, unpacked; damage found while reading is an IngestError.
+
+        A file beside those that were given may be opened too; it has no part in the progress.
+        """
+        listed = path in self.paths
+        raw = _Counted(path, self._report if listed else _ignore)
         try:
             yield _unpacked(raw, path)
         except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
@@ -54,8 +59,9 @@ class Sources:
             ) from error
         finally:
             raw.close()
-            self._done += self._sizes[self.paths.index(path)]
-            self._report(0)
+            if listed:
+                self._done += self._sizes[self.paths.index(path)]
+                self._report(0)
 
     def lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
         """Line number (from 1) and content of every line that is not blank."""
@@ -66,7 +72,11 @@ class Sources:
 
     def _report(self, inside: int) -> None:
         if self._progress is not None:
-            self._progress(self._done + inside, sum(self._sizes))
+            self._progress(self._done + inside, self._total)
+
+
+def _ignore(_: int) -> None:
+    pass
 
 
 class _Counted(io.FileIO):

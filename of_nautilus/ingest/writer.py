@@ -79,6 +79,9 @@ class CatalogWriter:
         refuse; replace the rows within that range; or add only rows later than all it holds.
     row_group_size : int, default 100_000
         Rows a Parquet row group; > 0.
+    unique_ids : bool, default True
+        Whether two trades with one id and event time are one; false for feeds whose ids are not
+        the trades' own.
 
     Raises
     ------
@@ -99,6 +102,7 @@ class CatalogWriter:
         instrument: Instrument,
         overlap: Overlap = "refuse",
         row_group_size: int = 100_000,
+        unique_ids: bool = True,
     ) -> None:
         if overlap not in ("refuse", "replace", "append"):
             raise ValueError(f"`overlap` must be refuse, replace or append, was {overlap!r}")
@@ -110,6 +114,7 @@ class CatalogWriter:
         self._id = str(instrument.id)
         self._overlap = overlap
         self._row_group_size = row_group_size
+        self._unique_ids = unique_ids
         self._store: Store = open_store(catalog)
         self._tick = increment_units(instrument.price_increment, instrument.price_precision)
         self._lot = increment_units(instrument.size_increment, instrument.size_precision)
@@ -168,7 +173,7 @@ class CatalogWriter:
     def _day(self, kind: type[Columns], day: int) -> DayFile:
         file = self._days.get((kind, day))
         if file is None:
-            file = DayFile(kind, self._id, self._staging, self._row_group_size)
+            file = self._new_file(kind)
             self._days[kind, day] = file
         current = self._current.get(kind)
         if current is not file:
@@ -176,6 +181,10 @@ class CatalogWriter:
                 current.pause()
             self._current[kind] = file
         return file
+
+    def _new_file(self, kind: type[Columns]) -> DayFile:
+        unique = self._unique_ids and kind is TradeColumns
+        return DayFile(kind, self._id, self._staging, self._row_group_size, unique)
 
     # -- checks -----------------------------------------------------------------------------------
 
@@ -286,7 +295,7 @@ class CatalogWriter:
         """What a replaced file holds before and after the new rows, as files of their own."""
         out = []
         for start, end in ((None, first - 1), (last + 1, None)):
-            rest = DayFile(kind, self._id, self._staging, self._row_group_size)
+            rest = self._new_file(kind)
             for piece in iter_file(kind, self._store, held, start, end, self._row_group_size):
                 rest.append(piece)
             if rest.rows:

@@ -1,0 +1,187 @@
+"""Any CSV or Parquet file of trades or quotes, with a mapping of its columns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from nautilus_trader.model.instruments import Instrument
+from numpy.typing import NDArray
+
+from of_nautilus.ingest.columns import Columns, QuoteColumns, TradeColumns, numeric_ids
+from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.pipeline import Job, run
+from of_nautilus.ingest.summary import IngestSummary
+from of_nautilus.ingest.tables import CODED, check_coded, read_table, sides
+from of_nautilus.ingest.times import from_local, nanoseconds, zone
+
+_TRADE = {"time": pa.string(), "price": pa.float64(), "size": pa.float64()}
+_QUOTE = {"time": pa.string()} | dict.fromkeys(
+    ("bid_price", "ask_price", "bid_size", "ask_size"), pa.float64()
+)
+_OPTIONAL = {"id": pa.string(), "side": CODED, "symbol": CODED}
+_ROWS = 250_000
+
+
+def ingest_generic(
+    files: Sequence[str | Path],
+    instrument: Instrument | str,
+    catalog: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    kind: Literal["trades", "quotes"] = "trades",
+    timezone: str = "UTC",
+    delimiter: str = ",",
+    **options: Any,
+) -> IngestSummary:
+    """Write CSV files with a header line, or Parquet files, of trades or quotes.
+
+    Parameters
+    ----------
+    files, instrument, catalog
+        As for `pipeline.run`.
+    columns : mapping, optional
+        The file's name of each field that has another there. Fields of trades are time, price,
+        size, and where present side (buy and sell in words, 1 and -1, 0 for unknown), id and
+        symbol; of quotes time, bid_price, ask_price, bid_size and ask_size.
+    kind : {"trades", "quotes"}, default "trades"
+        What a row is.
+    timezone : str, default "UTC"
+        The zone of times that are text without one. Whole numbers are s, ms, µs or ns since 1970.
+    delimiter : str, default ","
+        The CSV file's.
+    **options
+        As for `pipeline.run`.
+
+    """
+    if kind not in ("trades", "quotes"):
+        raise ValueError(f"`kind` must be trades or quotes, was {kind!r}")
+    wanted = _TRADE if kind == "trades" else _QUOTE
+    for field in columns or {}:
+        if field not in wanted | _OPTIONAL:
+            raise IngestError(
+                f"unknown field {field!r}", todo=f"fields are {', '.join(wanted | _OPTIONAL)}"
+            )
+    zone(timezone)
+    read = partial(_read, wanted, dict(columns or {}), timezone, delimiter)
+    return run("generic", files, instrument, catalog, read, **options)
+
+
+def _read(
+    wanted: Mapping[str, pa.DataType],
+    mapping: dict[str, str],
+    timezone: str,
+    delimiter: str,
+    job: Job,
+    path: Path,
+) -> Iterator[Columns]:
+    types = dict(wanted) | _OPTIONAL
+    aliases = {theirs: ours for ours, theirs in mapping.items()}
+    with path.open("rb") as handle:
+        parquet = handle.read(4) == b"PAR1"
+    batches = (
+        _parquet(path, types, aliases)
+        if parquet
+        else read_table(
+            job.sources,
+            path,
+            types,
+            header=True,
+            aliases=aliases,
+            delimiter=delimiter,
+            optional=tuple(_OPTIONAL),
+        )
+    )
+    for line, batch in batches:
+        names = batch.schema.names
+        if "symbol" in names:
+            check_coded(batch["symbol"], job, path, line)
+        times = _times(batch["time"], timezone, path, line)
+        common = job.precisions | {"ts_event": times, "ts_init": times}
+        if "price" not in wanted:
+            yield QuoteColumns(
+                **common,
+                bid_price=job.prices(batch["bid_price"].to_numpy(), path, line),
+                ask_price=job.prices(batch["ask_price"].to_numpy(), path, line),
+                bid_size=job.sizes(batch["bid_size"].to_numpy(), path, line),
+                ask_size=job.sizes(batch["ask_size"].to_numpy(), path, line),
+            )
+            continue
+        yield TradeColumns(
+            **common,
+            price=job.prices(batch["price"].to_numpy(), path, line),
+            size=job.sizes(batch["size"].to_numpy(), path, line),
+            side=_sides(batch, path, line),
+            trade_id=_ids(batch, line),
+        )
+
+
+def _parquet(
+    path: Path, types: Mapping[str, pa.DataType], aliases: Mapping[str, str]
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    line = 1
+    try:
+        with pq.ParquetFile(path) as file:
+            found = {aliases.get(name, name): name for name in file.schema_arrow.names}
+            for name in types:
+                if name not in found and name not in _OPTIONAL:
+                    raise IngestError(f"no column {name!r} among {', '.join(found)}", path)
+            present = [name for name in types if name in found]
+            for batch in file.iter_batches(_ROWS, columns=[found[n] for n in present]):
+                picked = [_as(batch[found[n]], types[n], n) for n in present]
+                yield line, pa.RecordBatch.from_arrays(picked, names=present)
+                line += len(batch)
+    except pa.ArrowException as error:
+        raise IngestError(
+            f"broken file near row {line} ({error})", path, todo="fetch it again"
+        ) from error
+
+
+def _as(column: pa.Array, kind: pa.DataType, name: str) -> pa.Array:
+    if column.null_count and name not in _OPTIONAL:
+        raise pa.ArrowInvalid(f"{name} is null")
+    if name == "time":
+        return column
+    if kind == CODED:
+        return column.cast(pa.string()).dictionary_encode()
+    return column.cast(kind)
+
+
+def _times(column: pa.Array, timezone: str, path: Path, line: int) -> NDArray[np.int64]:
+    if pa.types.is_timestamp(column.type):
+        if column.type.tz is not None:
+            return np.asarray(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy())
+        return from_local(column, timezone, path, line)
+    try:
+        return nanoseconds(np.asarray(column.cast(pa.int64()).to_numpy()), path, line)
+    except pa.ArrowInvalid:
+        pass
+    for zoned in (True, False):
+        try:
+            if zoned:
+                moments = column.cast(pa.timestamp("ns", "UTC"))
+                return np.asarray(moments.cast(pa.int64()).to_numpy())
+            return from_local(column.cast(pa.timestamp("ns")), timezone, path, line)
+        except pa.ArrowInvalid:
+            continue
+    raise IngestError(
+        f"broken line (time {column[0].as_py()!r} is neither a number nor ISO 8601)",
+        path,
+        line=line,
+    )
+
+
+def _sides(batch: pa.RecordBatch, path: Path, line: int) -> NDArray[np.int8]:
+    if "side" not in batch.schema.names:
+        return np.zeros(len(batch), np.int8)
+    return sides(batch["side"], path, line)
+
+
+def _ids(batch: pa.RecordBatch, line: int) -> Any:
+    if "id" in batch.schema.names and not batch["id"].null_count:
+        return numeric_ids(pc.utf8_slice_codeunits(batch["id"], 0, 36))
+    return np.arange(line, line + len(batch), dtype=np.int64)

@@ -1,0 +1,270 @@
+"""MetaTrader 5 tick exports: tab-separated, with bid, ask, last, volume and flags.
+
+Flags are bits: 2 the bid changed, 4 the ask, 8 the last price, 16 the volume, 32 a buyer was the
+aggressor, 64 a seller. A field that did not change is empty and keeps its value. Times are the
+broker's server time, so its zone must be named; most forex brokers use one two hours ahead of New
+York's summer time rules (`Etc/GMT-3` in summer, `Etc/GMT-2` in winter, or `Europe/Athens`).
+
+Ticks with bid or ask become quotes; MetaTrader gives no sizes at the touch, so each is 1 unit.
+Ticks with last price and volume become trades, with the flag's side. Feeds of currencies and CFDs
+have no last price: with `synthetic` each change of the bid becomes a trade of one unit without a
+side, whose id begins with "SYN", so that whoever reads it knows that its delta is no order flow.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from nautilus_trader.model.instruments import Instrument
+from numpy.typing import NDArray
+
+from of_nautilus.ingest.columns import Columns, QuoteColumns, TradeColumns
+from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.pipeline import Job, run
+from of_nautilus.ingest.summary import IngestSummary
+from of_nautilus.ingest.tables import read_table
+from of_nautilus.ingest.times import from_local, zone
+
+SYNTHETIC_PREFIX = "SYN"
+"""How the id of a trade begins that no venue has reported."""
+
+_BID, _ASK, _LAST, _VOLUME, _BUY, _SELL = 2, 4, 8, 16, 32, 64
+_TYPES = {
+    "date": pa.string(),
+    "time": pa.string(),
+    "bid": pa.float64(),
+    "ask": pa.float64(),
+    "last": pa.float64(),
+    "volume": pa.float64(),
+    "flags": pa.int64(),
+}
+_ALIASES = {f"<{name.upper()}>": name for name in _TYPES}
+
+
+def ingest_mt5(
+    files: Sequence[str | Path],
+    instrument: Instrument | str,
+    catalog: Any,
+    *,
+    timezone: str,
+    synthetic: bool = False,
+    **options: Any,
+) -> IngestSummary:
+    """Write MetaTrader 5 tick exports as quotes and trades.
+
+    Parameters
+    ----------
+    files, instrument, catalog
+        As for `pipeline.run`.
+    timezone : str
+        The zone of the broker's server, such as "Europe/Athens".
+    synthetic : bool, default False
+        Make trades out of bid changes where the feed has no trades.
+    **options
+        As for `pipeline.run`.
+
+    """
+    zone(timezone)
+    read = partial(_read, timezone, synthetic)
+    return run("mt5", files, instrument, catalog, read, **options)
+
+
+def _read(timezone: str, synthetic: bool, job: Job, path: Path) -> Iterator[Columns]:
+    values = {"bid": np.nan, "ask": np.nan}
+    table = read_table(
+        job.sources,
+        path,
+        _TYPES,
+        header=True,
+        aliases=_ALIASES,
+        delimiter="\t",
+        optional=("bid", "ask", "last", "volume", "flags"),
+    )
+    for line, batch in table:
+        times = _times(batch, timezone, path, line)
+        count = len(times)
+        bid, ask = _carried(batch, "bid", values), _carried(batch, "ask", values)
+        last, volume = _plain(batch, "last", count), _plain(batch, "volume", count)
+        flags = _plain(batch, "flags", count).astype(np.int64)
+        if "flags" not in batch.schema.names:
+            flags = np.where(last > 0, _LAST, _BID)
+        traded = (flags & (_LAST | _VOLUME | _BUY | _SELL) != 0) & (last > 0) & (volume > 0)
+        if synthetic and not traded.any():
+            yield _synthetic(job, bid, times, flags, path, line)
+        else:
+            yield _trades(job, traded, last, volume, times, flags, path, line)
+        quoted = (flags & (_BID | _ASK) != 0) & (bid > 0) & (ask > 0)
+        if quoted.any():
+            yield _quotes(job, quoted, bid, ask, times, path, line)
+
+
+def _times(batch: pa.RecordBatch, timezone: str, path: Path, line: int) -> NDArray[np.int64]:
+    text = pc.binary_join_element_wise(
+        pc.replace_substring(batch["date"], ".", "-"), batch["time"], " "
+    )
+    try:
+        stamps = text.cast(pa.timestamp("ms"))
+    except pa.ArrowInvalid as error:
+        raise IngestError(f"broken line (time: {error})", path, line=line) from error
+    return from_local(stamps, timezone, path, line)
+
+
+def _carried(batch: pa.RecordBatch, name: str, values: dict[str, Any]) -> NDArray[np.float64]:
+    """A column in which an empty field means the value before it, also across batches."""
+    column = pc.fill_null_forward(batch[name])
+    out = np.asarray(column.fill_null(values[name]).to_numpy(zero_copy_only=False))
+    values[name] = out[-1]
+    return out
+
+
+def _plain(batch: pa.RecordBatch, name: str, count: int) -> NDArray[np.float64]:
+    if name not in batch.schema.names:
+        return np.zeros(count)
+    return np.asarray(batch[name].fill_null(0).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _trades(
+    job: Job,
+    traded: NDArray[np.bool_],
+    last: NDArray[np.float64],
+    volume: NDArray[np.float64],
+    times: NDArray[np.int64],
+    flags: NDArray[np.int64],
+    path: Path,
+    line: int,
+) -> TradeColumns:
+    lines = line + np.flatnonzero(traded)
+    buy, sell = flags[traded] & _BUY != 0, flags[traded] & _SELL != 0
+    return TradeColumns(
+        **job.precisions,
+        ts_event=times[traded],
+        ts_init=times[traded],
+        price=job.prices(last[traded], path, lines),
+        size=job.sizes(volume[traded], path, lines),
+        side=buy.astype(np.int8) - sell.astype(np.int8),  # both at once is no side
+        trade_id=lines.astype(np.int64),
+    )
+
+
+def _synthetic(
+    job: Job,
+    bid: NDArray[np.float64],
+    times: NDArray[np.int64],
+    flags: NDArray[np.int64],
+    path: Path,
+    line: int,
+) -> TradeColumns:
+    changed = (flags & _BID != 0) & (bid > 0)
+    lines = line + np.flatnonzero(changed)
+    job.summary.skipped["no trades in the feed: made of bid changes"] += len(lines)
+    return TradeColumns(
+        **job.precisions,
+        ts_event=times[changed],
+        ts_init=times[changed],
+        price=job.prices(bid[changed], path, lines),
+        size=np.full(len(lines), 10**job.size_precision, np.int64),
+        side=np.zeros(len(lines), np.int8),
+        trade_id=pc.binary_join_element_wise(SYNTHETIC_PREFIX, pa.array(lines).cast("string"), ""),
+    )
+
+
+def _quotes(
+    job: Job,
+    quoted: NDArray[np.bool_],
+    bid: NDArray[np.float64],
+    ask: NDArray[np.float64],
+    times: NDArray[np.int64],
+    path: Path,
+    line: int,
+) -> QuoteColumns:
+    lines = line + np.flatnonzero(quoted)
+    one = np.full(len(lines), 10**job.size_precision, np.int64)
+    return QuoteColumns(
+        **job.precisions,
+        ts_event=times[quoted],
+        ts_init=times[quoted],
+        bid_price=job.prices(bid[quoted], path, lines),
+        ask_price=job.prices(ask[quoted], path, lines),
+        bid_size=one,
+        ask_size=one,
+    )
+
+
+# -- brokers' names -------------------------------------------------------------------------------
+
+SYMBOLS: dict[str, tuple[str, ...]] = {
+    "NAS100": ("NAS100", "US100", "USTEC", "USTECH", "NDX100", "NQ100", "UT100", "NASDAQ", "NDX"),
+    "US500": ("US500", "SPX500", "SP500", "USA500", "SPX"),
+    "US30": ("US30", "DJ30", "WS30", "DOW30", "USA30", "DJI30", "YM30"),
+    "US2000": ("US2000", "RUSS2000", "RTY2000", "USSMALLCAP2000"),
+    "GER40": ("GER40", "DE40", "DAX40", "GER30", "DE30", "DAX"),
+    "UK100": ("UK100", "FTSE100", "FTSE"),
+    "JP225": ("JP225", "JPN225", "NIKKEI225", "NIKKEI", "NI225"),
+    "XAUUSD": ("XAUUSD", "GOLD"),
+    "XAGUSD": ("XAGUSD", "SILVER"),
+    "XTIUSD": ("XTIUSD", "USOIL", "WTI", "CRUDEOIL", "OILUSD", "CL"),
+    "XBRUSD": ("XBRUSD", "UKOIL", "BRENT"),
+    "BTCUSD": ("BTCUSD", "BITCOIN", "XBTUSD"),
+    "ETHUSD": ("ETHUSD", "ETHEREUM"),
+}
+"""Instruments under the names that brokers give them; currency pairs need no entry."""
+
+_ENDING = re.compile(
+    r"^(?P<name>[#.]?[A-Z0-9/]+?)"
+    r"(?P<end>[._\-#+!](?:[a-z0-9]+)?|(?:m|c|z|r|i|pro|ecn|raw|std|micro|mini|cash|spot|sb))?$",
+    re.IGNORECASE,
+)
+
+
+def find_symbol(wanted: str, offered: Iterable[str]) -> str:
+    """The broker's own name for an instrument, out of the names it offers.
+
+    Case, a prefix of `#` or `.`, a slash, and the usual endings (`m`, `.pro`, `_raw`, `.cash`, ...)
+    do not count; a plain name wins over one with an ending.
+
+    Parameters
+    ----------
+    wanted : str
+        Such as "NAS100", "XAUUSD" or "EURUSD"; any of an instrument's names.
+    offered : iterable of str
+        The names that the broker lists.
+
+    Raises
+    ------
+    IngestError
+        If none fits.
+
+    Examples
+    --------
+    >>> find_symbol("NAS100", ["EURUSDm", "USTECm", "XAUUSDm"])
+    'USTECm'
+    >>> find_symbol("GOLD", ["XAUUSD.pro", "XAUUSD", "XAGUSD"])
+    'XAUUSD'
+
+    """
+    names = next((n for n in SYMBOLS.values() if wanted.upper() in n), (wanted.upper(),))
+    best: tuple[tuple[int, int, str], str] | None = None
+    for offer in offered:
+        for plain, ending in _readings(offer):
+            if plain in names:
+                rank = ((len(ending), names.index(plain), offer), offer)
+                best = rank if best is None else min(best, rank)
+    if best is None:
+        raise IngestError(
+            f"no symbol for {wanted} among those offered", todo=f"tried {', '.join(names)}"
+        )
+    return best[1]
+
+
+def _readings(offer: str) -> Iterator[tuple[str, str]]:
+    """A name without its prefix, and with and without what may be an ending."""
+    plain = offer.strip().lstrip("#.").replace("/", "")
+    yield plain.upper(), ""
+    match = _ENDING.match(plain)
+    if match is not None and match["end"]:
+        yield match["name"].upper(), match["end"]
