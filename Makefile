@@ -28,7 +28,7 @@ lint: setup
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -m nojit $(ARGS) || [ $$? -eq 5 ]
-	$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
+	$(PY) -m pytest -q -p tests.plugin -n 2 --dist worksteal $(ARGS)
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)
