@@ -133,15 +133,16 @@ def _deltas(job: Job, path: Path) -> Iterator[Columns]:
         "price": pa.float64(),
         "amount": pa.float64(),
     }
-    in_snapshot = False
+    latest = 0
     held: DeltaColumns | None = None  # one row, whose message may go on in the next batch
     for line, batch, common in _batches(job, path, types):
         snapshot = batch["is_snapshot"].to_numpy(zero_copy_only=False)
         size = job.sizes(batch["amount"].to_numpy(), path, line)
         action = np.where(snapshot, np.uint8(ADD), np.uint8(UPDATE))
         action[size == 0] = DELETE
-        starts = snapshot & ~np.append(in_snapshot, snapshot[:-1])
-        in_snapshot = bool(snapshot[-1])
+        of = np.where(snapshot, common["ts_event"], 0)  # a snapshot's rows have one time
+        starts = snapshot & (of != np.append(latest, of[:-1]))
+        latest = int(of[-1])
         rows = DeltaColumns(
             **common,
             action=action,
