@@ -19,16 +19,20 @@ ADD, UPDATE, DELETE, CLEAR = 1, 2, 3, 4
 LEVELS = 10  # shown at least
 KEPT = 20  # shown at most: far levels stay until they are this far
 _REACH = 4  # levels that an ordinary order may print at
+_STEP = 5  # ticks that the touch moves with an ordinary order at most
+_SOON = 90_000_000  # ns: orders closer than this move it less
 BOOK_DELAY = 400_000  # ns from an order to the batch of deltas that it causes
 
 # Columns of the order list.
 ORDER_TS, ORDER_SIDE, ORDER_SIZE, ORDER_TARGET, ORDER_FLAG = range(5)
-# Columns of the trade and delta lists.
+# Rows of the trade and delta lists, which hold an event a column.
 TRADE_TS, TRADE_PRICE, TRADE_SIZE, TRADE_SIDE = range(4)
 DELTA_TS, DELTA_ACTION, DELTA_SIDE, DELTA_PRICE, DELTA_SIZE, DELTA_SEQUENCE, DELTA_LAST = range(7)
 # The book's own state.
-BID, LOW, HIGH, SEQUENCE, CARRY_BUY, CARRY_SELL, THIN_SIDE, WALL_PRICE, WALL_SIZE, BASE = range(10)
-STATE_FIELDS = 10
+BID, LOW, HIGH, SEQUENCE, CARRY_BUY, CARRY_SELL, THIN_SIDE, WALL_PRICE, WALL_SIZE, BASE, LAST_TS = (
+    range(11)
+)
+STATE_FIELDS = 11
 
 
 @njit(cache=True)
@@ -77,26 +81,26 @@ def _emit(ts, state, queue, shown, first, last, deltas, n):  # type: ignore[no-u
         was, now = shown[p - base], queue[p - base]
         if was != 0 and was != now:
             stays = (was > 0) == (now > 0) and now != 0
-            deltas[n, DELTA_ACTION] = UPDATE if stays else DELETE
-            deltas[n, DELTA_SIDE] = 1 if was > 0 else -1
-            deltas[n, DELTA_PRICE] = p
-            deltas[n, DELTA_SIZE] = abs(now) if stays else 0
+            deltas[DELTA_ACTION, n] = UPDATE if stays else DELETE
+            deltas[DELTA_SIDE, n] = 1 if was > 0 else -1
+            deltas[DELTA_PRICE, n] = p
+            deltas[DELTA_SIZE, n] = abs(now) if stays else 0
             n += 1
     for p in range(first, last + 1):
         was, now = shown[p - base], queue[p - base]
         if now != 0 and (was == 0 or (was > 0) != (now > 0)):
-            deltas[n, DELTA_ACTION] = ADD
-            deltas[n, DELTA_SIDE] = 1 if now > 0 else -1
-            deltas[n, DELTA_PRICE] = p
-            deltas[n, DELTA_SIZE] = abs(now)
+            deltas[DELTA_ACTION, n] = ADD
+            deltas[DELTA_SIDE, n] = 1 if now > 0 else -1
+            deltas[DELTA_PRICE, n] = p
+            deltas[DELTA_SIZE, n] = abs(now)
             n += 1
         shown[p - base] = now
     if n > start:
         state[SEQUENCE] += 1
-        deltas[start:n, DELTA_TS] = ts
-        deltas[start:n, DELTA_SEQUENCE] = state[SEQUENCE]
-        deltas[start:n, DELTA_LAST] = 0
-        deltas[n - 1, DELTA_LAST] = 1
+        deltas[DELTA_TS, start:n] = ts
+        deltas[DELTA_SEQUENCE, start:n] = state[SEQUENCE]
+        deltas[DELTA_LAST, start:n] = 0
+        deltas[DELTA_LAST, n - 1] = 1
     return n
 
 
@@ -105,12 +109,12 @@ def open_book(rng, ts, state, queue, full, shown, mean, deltas):  # type: ignore
     """Fill an empty book around `state[BID]` and write its snapshot; return the rows written."""
     state[LOW], state[HIGH] = state[BID] + 1, state[BID]
     _settle(rng, state, queue, full, state[BID], mean)
-    deltas[0, DELTA_ACTION] = CLEAR
-    deltas[0, DELTA_SIDE] = deltas[0, DELTA_PRICE] = deltas[0, DELTA_SIZE] = 0
+    deltas[DELTA_ACTION, 0] = CLEAR
+    deltas[DELTA_SIDE, 0] = deltas[DELTA_PRICE, 0] = deltas[DELTA_SIZE, 0] = 0
     n = _emit(ts, state, queue, shown, state[LOW], state[HIGH], deltas, 1)
-    deltas[0, DELTA_TS] = ts
-    deltas[0, DELTA_SEQUENCE] = state[SEQUENCE]
-    deltas[0, DELTA_LAST] = 0
+    deltas[DELTA_TS, 0] = ts
+    deltas[DELTA_SEQUENCE, 0] = state[SEQUENCE]
+    deltas[DELTA_LAST, 0] = 0
     return n
 
 
@@ -129,10 +133,10 @@ def _take(state, queue, side, size, target, walk, ts, trades, n):  # type: ignor
         there = abs(queue[price - base])
         lots = min(size, there if leaves else there - max(1, there // 20))
         if lots > 0:
-            trades[n, TRADE_TS] = ts
-            trades[n, TRADE_PRICE] = price
-            trades[n, TRADE_SIZE] = lots
-            trades[n, TRADE_SIDE] = side
+            trades[TRADE_TS, n] = ts
+            trades[TRADE_PRICE, n] = price
+            trades[TRADE_SIZE, n] = lots
+            trades[TRADE_SIDE, n] = side
             n += 1
             size -= lots
             queue[price - base] -= -side * lots
@@ -152,7 +156,7 @@ def match(rng, orders, first, state, queue, full, shown, mean, trades, n_trades,
     base = state[BASE]
     i = first
     while i < len(orders):
-        if n_trades + 64 > len(trades) or n_deltas + 160 > len(deltas):
+        if n_trades + 64 > trades.shape[1] or n_deltas + 160 > deltas.shape[1]:
             break
         ts, side, size = orders[i, ORDER_TS], orders[i, ORDER_SIDE], orders[i, ORDER_SIZE]
         target, flag = orders[i, ORDER_TARGET], orders[i, ORDER_FLAG]
@@ -180,6 +184,10 @@ def match(rng, orders, first, state, queue, full, shown, mean, trades, n_trades,
         else:
             slot = CARRY_BUY if side > 0 else CARRY_SELL
             walk = flag == WALK
+            if not walk:  # price follows its path in small steps: a jump would be a sweep
+                most = _STEP if ts - state[LAST_TS] >= _SOON else 2
+                target = max(state[BID] - most, min(state[BID] + most, target))
+            state[LAST_TS] = ts
             # What an order cannot get here, the next one of its side asks for.
             wanted = 1 << 40 if walk else size + state[slot]
             n_trades, left = _take(state, queue, side, wanted, target, walk, ts, trades, n_trades)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.demo import book
-from of_nautilus.demo.plan import Plan
+from of_nautilus.demo.episodes import LENGTH, SCRIPTS, USUAL_LENGTH, Script
+from of_nautilus.demo.plan import BAND, Plan
 from of_nautilus.demo.plants import KINDS, Made, Planted, menu
 from of_nautilus.demo.tape import MOST_SPECIAL, SECOND, lay_orders
 
@@ -17,6 +18,7 @@ Ints = NDArray[np.int64]
 HOUR = 3_600 * SECOND
 DELTA_CAP = 3000  # lots: the background's delta stays below, the planted ones above
 DEPTH = 0.05  # mean lots of a queue, as a share of a bar's volume
+ROW_TICKS = 10  # of the profile whose value area the scripts use
 QUIET_BARS = 45  # at the start, for what needs a history
 GAP_BARS = 4  # between planted patterns at least
 
@@ -47,6 +49,8 @@ class DemoConfig:
         Usual high-low of a bar in ticks, in [10, 60].
     planted, near_misses : int
         How many of each kind of pattern, and of its near misses, >= 0.
+    episodes : bool
+        Whether sessions after the first hold scripted trades at the last value area's edges.
     power : float
         Multiplies the size of the planted patterns, > 0; 1 is found by the demo's thresholds.
     ofi_alpha : float
@@ -71,6 +75,7 @@ class DemoConfig:
     range_ticks: float = 26.0
     planted: int = 10
     near_misses: int = 4
+    episodes: bool = True
     power: float = 1.0
     ofi_alpha: float = 0.0
 
@@ -165,39 +170,45 @@ class DemoMarket:
 
 
 class _Tape:
-    """The order book and everything that came out of it so far."""
+    """The order book and everything that came out of it so far.
 
-    def __init__(self, rng: np.random.Generator, start: int, span: int) -> None:
-        self.rng = rng
+    The lists are made large at once: memory that is never touched costs nothing.
+    """
+
+    def __init__(self, rng: np.random.Generator, config: DemoConfig) -> None:
+        start, bars = config.price_ticks, config.sessions * config.bars_per_session
+        reach = round(200 * config.range_ticks * config.sessions**0.5) + 500
+        span = min(start - 1, reach)
+        orders = bars * (2 * config.bar_volume // config.order_size + 100)
+        self.rng, self.mean = rng, DEPTH * config.bar_volume
         self.state = np.zeros(book.STATE_FIELDS, np.int64)
         self.state[book.BID], self.state[book.BASE] = start, start - span
         self.queue, self.full, self.shown = (np.zeros(2 * span, np.int64) for _ in range(3))
-        self.trades = np.empty((1 << 15, 4), np.int64)
-        self.deltas = np.empty((1 << 15, 7), np.int64)
-        self.n_trades = self.n_deltas = 0
-
-    def open(self, ts: int, mean: float) -> None:
+        self.trades = np.empty((4, 2 * orders), np.int64)
+        self.deltas = np.empty((7, 4 * orders), np.int64)
+        self.n_trades = 0
         self.n_deltas = book.open_book(
-            self.rng, ts, self.state, self.queue, self.full, self.shown, mean, self.deltas
-        )
+            rng, config.start_ns, self.state, self.queue, self.full, self.shown, self.mean,
+            self.deltas,
+        )  # fmt: skip
 
-    def run(self, orders: Ints, mean: float) -> None:
-        at = 0
+    def run(self, orders: Ints) -> Ints:
+        """Match orders; return the trades they made."""
+        at, first = 0, self.n_trades
         while at < len(orders):
             at, self.n_trades, self.n_deltas = book.match(
-                self.rng, orders, at, self.state, self.queue, self.full, self.shown, mean,
+                self.rng, orders, at, self.state, self.queue, self.full, self.shown, self.mean,
                 self.trades, self.n_trades, self.deltas, self.n_deltas,
             )  # fmt: skip
             if at < len(orders):
-                self.trades = _grown(self.trades, self.n_trades)
-                self.deltas = _grown(self.deltas, self.n_deltas)
+                self.trades = _wider(self.trades, self.n_trades)
+                self.deltas = _wider(self.deltas, self.n_deltas)
+        return self.trades[:, first : self.n_trades]
 
 
-def _grown(table: Ints, used: int) -> Ints:
-    if used < len(table) // 2:
-        return table
-    out = np.empty((2 * len(table), table.shape[1]), np.int64)
-    out[:used] = table[:used]
+def _wider(table: Ints, used: int) -> Ints:
+    out = np.empty((len(table), 2 * table.shape[1]), np.int64)
+    out[:, :used] = table[:, :used]
     return out
 
 
@@ -225,31 +236,30 @@ def generate(
         config.bar_volume,
         config.range_ticks,
         DELTA_CAP * config.bar_volume // 10_000,
-        config.planted + config.near_misses > 0,
+        config.planted + config.near_misses > 0 or config.episodes,
         config.ofi_alpha,
     )
-    span = min(config.price_ticks - 1, round(200 * config.range_ticks * config.sessions**0.5) + 500)
-    tape = _Tape(rng, config.price_ticks, span)
-    depth = DEPTH * config.bar_volume
-    tape.open(config.start_ns, depth)
+    tape = _Tape(rng, config)
     todo = menu(rng, config.planted, config.near_misses)
+    rooms = [_room(session, config) for session in range(config.sessions)]
     planted: list[Planted] = []
     areas: list[tuple[int, int, int]] = []
     for session in range(config.sessions):
-        first_bar, before = plan.j, tape.n_trades
-        start_tick = plan.at
-        plan.open_session(session)
-        share = len(todo) // (config.sessions - session)
-        planted += _plan_session(plan, session, [todo.pop() for _ in range(share)], config)
-        orders = _orders(plan, first_bar, start_tick, config)
-        tape.run(orders, depth)
-        areas.append(_value_area(tape.trades[before : tape.n_trades], config))
+        first_bar, start_tick = plan.j, plan.at
+        share = round(len(todo) * rooms[session] / max(1, sum(rooms[session:])))
+        part, todo = todo[:share], todo[share:]
+        played = _Session(plan, session, areas, config)
+        played.play(part)
+        planted += played.planted
+        todo += played.left_over
+        made = tape.run(_orders(plan, first_bar, start_tick, config))
+        areas.append(_value_area(made))
         if progress:
             progress((session + 1) / config.sessions)
     ids = np.arange(1, tape.n_trades + 1, dtype=np.int64)
-    ts, price, size, aggressor = tape.trades[: tape.n_trades].T.copy()
+    ts, price, size, aggressor = tape.trades[:, : tape.n_trades]
     trades = Trades(ts, price, size, aggressor, ids)
-    deltas = Deltas(*tape.deltas[: tape.n_deltas].T.copy())
+    deltas = Deltas(*tape.deltas[:, : tape.n_deltas])
     return DemoMarket(config, trades, deltas, tuple(planted), tuple(areas))
 
 
@@ -269,56 +279,129 @@ def _orders(plan: Plan, first: int, start: int, config: DemoConfig) -> Ints:
     return out[:n]
 
 
-def _value_area(trades: Ints, config: DemoConfig) -> tuple[int, int, int]:
-    rows = trades[:, book.TRADE_PRICE] // ROW_TICKS
+def _value_area(trades: Ints) -> tuple[int, int, int]:
+    rows = trades[book.TRADE_PRICE] // ROW_TICKS
     low = int(rows.min())
-    profile = np.bincount(rows - low, trades[:, book.TRADE_SIZE]).astype(np.int64)
+    # Float sums of whole lots are exact far beyond any session's volume.
+    profile = np.bincount(rows - low, trades[book.TRADE_SIZE]).astype(np.int64)
     return key_prices(profile, low, ROW_TICKS)
 
 
-ROW_TICKS = 10
+def _script(session: int, config: DemoConfig) -> tuple[tuple[str, int, int], ...]:
+    return SCRIPTS[(session - 1) % len(SCRIPTS)] if session and config.episodes else ()
 
 
-def _plan_session(
-    plan: Plan, session: int, todo: list[tuple[str, int, int]], config: DemoConfig
-) -> list[Planted]:
-    """Plan one session: its patterns spread evenly over the bars, background between them."""
-    out: list[Planted] = []
-    if session == 0:
-        plan.background(min(QUIET_BARS, plan.left // 4))
-    while todo:
-        kind, side, miss = todo.pop()
-        need = sum(KINDS[k][1] + GAP_BARS for k, _, _ in todo) + KINDS[kind][1]
-        spare = plan.left - need
-        if spare < GAP_BARS:
-            continue
-        wait = GAP_BARS + int(
-            plan.rng.integers(0, 1 + 2 * max(0, spare - GAP_BARS) // (len(todo) + 2))
+def _room(session: int, config: DemoConfig) -> int:
+    """Bars of a session that its script leaves to other patterns."""
+    taken = sum(LENGTH.get(name, USUAL_LENGTH) for name, _, _ in _script(session, config))
+    return max(0, config.bars_per_session - (taken if session else QUIET_BARS))
+
+
+class _Session:
+    """Plans one session: scripted trades, and the other patterns spread over the bars between."""
+
+    def __init__(
+        self, plan: Plan, session: int, areas: list[tuple[int, int, int]], config: DemoConfig
+    ) -> None:
+        self.plan, self.session, self.config = plan, session, config
+        self.planted: list[Planted] = []
+        self.episode = ""
+        # Absorptions outside the script keep away from the levels that a strategy may trade.
+        self.levels = [price for area in areas for price in area]
+        plan.open_session(session)
+        self.left_over: list[tuple[str, int, int]] = []
+        if areas:
+            _, self.val, self.vah = areas[-1]
+        self.center()
+
+    def play(self, todo: list[tuple[str, int, int]]) -> None:
+        """Plan all bars of the session; what there is no room for goes to `left_over`."""
+        plan, script = self.plan, _script(self.session, self.config)
+        if self.session == 0:
+            plan.background(min(QUIET_BARS, plan.left // 4))
+        for k, (name, side, method) in enumerate(script):
+            parts = len(script) + 1 - k
+            needed = sum(LENGTH.get(n, USUAL_LENGTH) for n, _, _ in script[k:])
+            if plan.left < needed:
+                break
+            # Nothing comes after a trade that the session's end closes.
+            last = name == "session_end"
+            if last:  # near its level when its time comes
+                level = self.val if side > 0 else self.vah
+                plan.center = level + round(side * 4 * self.config.range_ticks)
+                plan.band = round(1.5 * self.config.range_ticks)
+            self.scatter(
+                todo if last else todo[::parts], (plan.left - needed) // (1 if last else parts)
+            )
+            del todo[:: 1 if last else parts]
+            self.episode = name
+            player = Script(plan, self.val, self.vah, self.config.power, self.record)
+            getattr(player, name)(side, method)
+            self.episode = ""
+            self.center()
+        self.scatter(todo, plan.left)
+
+    def center(self) -> None:
+        """Let price wander around the last value area again."""
+        if self.levels:
+            self.plan.center = (self.val + self.vah) // 2
+        self.plan.band = round(BAND * self.config.range_ticks)
+
+    def scatter(self, todo: list[tuple[str, int, int]], bars: int) -> None:
+        """Plant patterns over the next bars, at random distances."""
+        plan, end = self.plan, self.plan.j + bars
+        todo = list(todo)
+        while todo:
+            kind, side, miss = todo.pop()
+            need = sum(KINDS[k][1] + GAP_BARS for k, _, _ in todo) + KINDS[kind][1]
+            spare = end - plan.j - need
+            if spare < GAP_BARS:
+                self.left_over.append((kind, side, miss))
+                continue
+            extra = 2 * max(0, spare - GAP_BARS) // (len(todo) + 2)
+            plan.background(min(GAP_BARS + int(plan.rng.integers(0, 1 + extra)), spare))
+            if not self.plant(kind, side, miss):
+                self.left_over.append((kind, side, miss))
+        plan.background(end - plan.j)
+
+    def plant(self, kind: str, side: int, miss: int) -> bool:
+        """Plant one pattern where it makes no other by accident, a few bars later if need be."""
+        make, bars = KINDS[kind]
+        plan = self.plan
+        near = 2 * self.config.range_ticks
+        for _ in range(30):
+            if plan.left < bars:
+                break
+            at_level = any(abs(plan.at - level) < near for level in self.levels)
+            if not (at_level and kind.startswith("absorption")):
+                j = plan.j
+                made = make(plan, side, self.config.power, miss)
+                if plan.clear(j, (kind,) if miss < 0 else ()):
+                    self.note(kind, side, miss >= 0, j, made)
+                    return True
+                plan.undo(j)
+            plan.background(1)
+        return False
+
+    def record(self, kind: str, side: int, make: Callable[[], Made]) -> None:
+        """Make a pattern of a scripted trade and note it."""
+        if self.plan.left >= KINDS[kind][1]:
+            j = self.plan.j
+            self.note(kind, side, False, j, make())
+
+    def note(self, kind: str, side: int, near_miss: bool, first_bar: int, made: Made) -> None:
+        """Remember a pattern that ends with the bar planned last."""
+        length = self.config.bar_seconds * SECOND
+        self.planted.append(
+            Planted(
+                kind,
+                side,
+                self.config.start_ns + first_bar * length,
+                self.config.start_ns + self.plan.j * length - 1,
+                made.price,
+                self.session,
+                near_miss,
+                self.episode,
+                made.strength,
+            )
         )
-        plan.background(min(wait, spare))
-        made = _plant(plan, session, kind, side, miss, config)
-        if made:
-            out.append(made)
-    plan.background(plan.left)
-    return out
-
-
-def _plant(
-    plan: Plan, session: int, kind: str, side: int, miss: int, config: DemoConfig
-) -> Planted | None:
-    """Plant one pattern where it makes no other by accident, a few bars later if need be."""
-    make, bars = KINDS[kind]
-    for _ in range(30):
-        if plan.left < bars:
-            return None
-        j = plan.j
-        made: Made = make(plan, side, config.power, miss)
-        allowed = (kind,) if miss < 0 else ()
-        if plan.clear(j, allowed):
-            length = config.bar_seconds * SECOND
-            start = config.start_ns + j * length
-            end = config.start_ns + plan.j * length - 1
-            return Planted(kind, side, start, end, made.price, session, miss >= 0, made.strength)
-        plan.undo(j)
-        plan.background(1)
-    return None

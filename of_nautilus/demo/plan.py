@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from of_nautilus.demo.tape import KNOTS
 
 DIVERGENCE_BARS = 10
+BAND = 6.5  # usual ranges from a session's center to where price is pulled back
 _TRIES = 24
 _CONFINED = 6  # of them stay inside the range of the last bars
 # How close to a pattern the background may come, and by how much a realized price may differ.
@@ -219,9 +220,9 @@ class Plan:
         self.rng, self.at, self.start, self.j = rng, at, at, 0
         self.per_session, self.bar_volume = per_session, bar_volume
         self.guard, self.alpha, self.cap = guard, alpha, delta_cap
-        self.range_ticks, self.step = range_ticks, range_ticks / 4.4
+        self.range_ticks, self.step = range_ticks, range_ticks / 3.6
         self.per_tick = 0.85 * delta_cap / range_ticks
-        self.center, self.band = at, round(5 * range_ticks)
+        self.center, self.band = at, round(BAND * range_ticks)
         self.expected = bar_volume * activity(rng, bars, per_session)
         self.floor = 0.2 * delta_cap
         self.recent = np.zeros(KNOTS)
@@ -258,10 +259,12 @@ class Plan:
         """A volume that makes no decline against the last bars."""
         return max(self.usual(), 0.95 * float(self.volume[max(0, self.j - 3) : self.j].max()))
 
-    def background(self, bars: int, drift: float = 0.0, one_way: int = 0) -> None:
-        """Add ordinary bars, as many as the session has room for."""
-        bars = min(bars, self.left)
-        step = self.step * (0.55 if one_way else 1.0)
+    def background(
+        self, bars: int, drift: float = 0.0, one_way: int = 0, calm: float = 1.0
+    ) -> None:
+        """Add ordinary bars, as many as the session has room for; `calm` scales their moves."""
+        bars = max(0, min(bars, self.left))
+        step = self.step * calm
         band = 0 if one_way or drift else self.band
         self.at = int(
             walk(

@@ -40,7 +40,7 @@ class Planted:
 
     `side` is the suggested trade side (+1 or -1), times are the first and the last ns of its bars,
     the last bar being the one that completes it, `price_ticks` where it happens, and `strength`
-    the numbers that it was planted with.
+    the numbers that it was planted with. `episode` names the scripted trade that it belongs to.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class Planted:
     price_ticks: int
     session: int
     near_miss: bool = False
+    episode: str = ""
     strength: dict[str, float] = field(default_factory=dict)
 
 
@@ -79,7 +80,7 @@ def absorption_m1(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
     return Made(price, {"delta": delta, "min_volume": _VOLUME})
 
 
-def absorption_m2(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
+def absorption_m2(plan: Plan, side: int, power: float, miss: int = -1, depth: int = 6) -> Made:
     """Repeated large same-side bursts into one level that fills up again and again."""
     bursts, total = 4, 1.6 * power * _VOLUME
     kind = BURSTS
@@ -88,8 +89,10 @@ def absorption_m2(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
         bursts = 3
     elif miss == 1:
         kind = ONE_BURST
-    path = np.array([-4, -6, -6, -6, -6, -6, -6, -6, -6, -5, -4, -3])
-    price = plan.at - side * 6 + (1 if side < 0 else 0)
+    path = np.full(KNOTS, -depth)
+    path[0] = -(depth // 2)
+    path[-3:] = [-depth, 1 - depth, 1 - depth]
+    price = plan.at - side * depth + (1 if side < 0 else 0)
     delta = 0.75 * total
     volume = max(1.3 * plan.usual(), 2.0 * total)
     plan.bar(side * path, volume, -side * delta, (kind, -side, round(total / bursts), bursts))
