@@ -99,7 +99,7 @@ class BinanceDouble(VenueDouble):
         group = self.users if is_user else self.market
 
         def joined(socket: web.WebSocketResponse) -> Channel:
-            channel = Channel(socket, pongs=2)
+            channel = Channel(socket)
             channel.streams.update(filter(None, request.query.get("streams", "").split("/")))
             group.add(channel)
             self.subscriptions_changed()

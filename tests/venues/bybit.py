@@ -100,7 +100,7 @@ class BybitDouble(VenueDouble):
             self.subscriptions_changed()
 
         def joined(socket: web.WebSocketResponse) -> Channel:
-            channel = Channel(socket, pongs=1)
+            channel = Channel(socket)
             self.market.add(channel)
             return channel
 
@@ -120,7 +120,7 @@ class BybitDouble(VenueDouble):
                 self.subscriptions_changed()
 
         return await self.listen(
-            request, lambda socket: Channel(socket, pongs=1), on_message, self.users.discard
+            request, lambda socket: Channel(socket), on_message, self.users.discard
         )
 
     async def push(self, topic: str, row: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ class BybitDouble(VenueDouble):
                 self.spawn(self._entered(channel, message))
 
         def joined(socket: web.WebSocketResponse) -> Channel:
-            channel = Channel(socket, pongs=1)
+            channel = Channel(socket)
             self.traders.add(channel)
             return channel
 

@@ -58,7 +58,7 @@ class VenueDouble(VenueServer, ABC):
         """A socket that the node's own event loop answers: it tells how far that loop is."""
 
         def joined(socket: web.WebSocketResponse) -> Channel:
-            self.control = Channel(socket, pongs=1)
+            self.control = Channel(socket)
             return self.control
 
         async def ignore(channel: Channel, message: dict[str, Any]) -> None:

@@ -27,23 +27,23 @@ class Request:
 class Channel:
     """One websocket of a client: what it has subscribed to, and how far it has read.
 
-    A ping is answered once by the client's socket, when it has read all that was sent before,
-    and a second time by the client's own handler where it has one (`pongs` 2), when its event
-    loop has handled it. So `read` puts two sockets' messages in order, and `handled` keeps the
-    client's queues short.
+    A ping is answered by the client's socket when it has read all that was sent before, and by
+    some clients (the host's for Binance) a second time, when their event loop has handled it. So
+    `read` keeps two sockets' messages in order, and `handled` keeps the client's queues short.
+    A socket that has gone takes everything and answers nothing.
     """
 
     socket: web.WebSocketResponse
-    pongs: int
     streams: set[str] = field(default_factory=set)
     unread: int = 0
     _pings: int = 0
     _answers: Counter[bytes] = field(default_factory=Counter)
+    _answers_twice: bool = False
     _answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def send(self, text: str) -> None:
-        if not self.socket.closed:
-            self.unread += 1
+        self.unread += 1
+        with suppress(ConnectionError):
             await self.socket.send_str(text)
 
     async def read(self) -> None:
@@ -52,20 +52,21 @@ class Channel:
 
     async def handled(self) -> None:
         """Wait until the client has handled everything sent so far."""
-        await self._ping(self.pongs)
+        await self._ping(2 if self._answers_twice else 1)
 
     async def _ping(self, answers: int) -> None:
         self._pings += 1
         payload = str(self._pings).encode()
-        await self.socket.ping(payload)
-        while self._answers[payload] < answers and not self.socket.closed:
-            self._answered.clear()
-            await asyncio.wait_for(self._answered.wait(), 20)
-        del self._answers[payload]
+        with suppress(ConnectionError):
+            await self.socket.ping(payload)
+            while self._answers[payload] < answers and not self.socket.closed:
+                self._answered.clear()
+                await asyncio.wait_for(self._answered.wait(), 20)
         self.unread = 0
 
     def pong(self, payload: bytes) -> None:
         self._answers[payload] += 1
+        self._answers_twice |= self._answers[payload] > 1
         self._answered.set()
 
     def closed(self) -> None:
