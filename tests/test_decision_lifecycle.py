@@ -437,6 +437,18 @@ def test_refused_exit_is_tried_again() -> None:
     assert trade(Mark(99, 1000, 990, 1001)) == [ExitMarket(key + 1, -1, 10, "exhaustion")]
 
 
+def test_exit_that_is_never_answered_is_sent_again() -> None:
+    trade = opened(config=LifecycleConfig(ack_timeout_ns=50))
+    trade.on(Kind.EXIT_WARN_STRONG, reason="exhaustion")
+    sent = trade.ts
+    assert trade(Mark(sent + 49, 1000, 999, 1001)) == []
+    again = trade(Mark(sent + 50, 1000, 999, 1001))
+    assert again[1:] == [CancelOrder(4, Role.EXIT), ExitMarket(5, -1, 10, "exhaustion")]
+    # Both fill after all: the surplus is closed.
+    trade.fill(5, 10, 1000)
+    assert trade.fill(4, 10, 1000)[-1] == ExitMarket(6, 1, 10, "exhaustion")
+
+
 def test_exit_that_fills_in_part_is_completed() -> None:
     trade = opened()
     trade.on(Kind.FORCE_CLOSE, reason="session_end")
@@ -616,6 +628,17 @@ def test_restart_places_a_missing_stop() -> None:
     state, commands = recover(trade.state, VenueView(10, 1000, 1005, (), 50))
     assert commands == (PlaceStop(4, -1, 10, 980),)
     assert state.orders.next_key == 5
+
+
+def test_restart_from_an_old_save_never_loosens_the_stop() -> None:
+    trade = opened()
+    saved = trade.state
+    trade.on(Kind.INIT_SAME, price=1015)
+    trade.accept(4)
+    trade.gone(2)
+    state, commands = recover(saved, view(trade, 10))
+    assert state.stop == 1004
+    assert commands == ()
 
 
 def test_restart_after_the_entry_filled_unseen() -> None:

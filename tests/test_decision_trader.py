@@ -23,6 +23,7 @@ from of_nautilus.decision.orders import (
     Note,
     PlaceStop,
     PlaceTarget,
+    Role,
     SubmitEntry,
 )
 from of_nautilus.decision.recovery import VenueView
@@ -183,11 +184,28 @@ def test_target_closes_with_exact_money() -> None:
     assert (trade.pnl, trade.fees, trade.money) == (750, Decimal("1.0"), Decimal("749.0"))
     assert trade.closed.reason == "target"
     assert trade.r_multiple == 750 / (20 * 10)
-    assert trade.grade == "B"
+    assert (trade.grade, trade.slippage) == ("B", 0)
     assert [s[1] for s in trade.signals] == ["absorption"]
     assert desk.manager.ledger.realized == Decimal("749.0")
     assert desk.manager.state.phase is Phase.NONE
     assert desk.manager.state.orders.idle
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_slippage_of_an_entry(side: int) -> None:
+    desk = framed()
+    low, high, close = (10_001, 10_011, 10_005) if side > 0 else (10_089, 10_099, 10_095)
+    desk.ts += MIN
+    bar = Bar(desk.ts - MIN, desk.ts, low, high, close, 10.0)
+    seen = Seen(desk.ts, "absorption", side, close, 100.0, low, high, close)
+    (entry,) = [o for o in desk.manager.on_bar(bar, [seen]) if isinstance(o, SubmitEntry)]
+    for trade_id, slip in (("a", 1), ("b", 3)):
+        price = close + side * slip
+        desk.manager.on_report(Filled(entry.key, Role.ENTRY, side, trade_id, 5, price, desk.ts))
+    desk.last = close
+    desk.carry_out(desk.manager.close(desk.ts))
+    (trade,) = desk.all(TradeClosed)
+    assert (trade.slippage, trade.pnl) == (20, -20)
 
 
 def test_stop_then_the_level_rests() -> None:

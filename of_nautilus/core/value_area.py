@@ -137,6 +137,7 @@ def key_prices(
     """
     if ticks_per_row < 1:
         raise ValueError(f"`ticks_per_row` must be >= 1, was {ticks_per_row}")
+    low_row = int(low_row)
     poc = int(point_of_control(hist))
     if poc < 0:
         raise ValueError("`hist` must hold volume, was empty")

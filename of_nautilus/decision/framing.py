@@ -150,13 +150,13 @@ def freeze_session(
     )
     found = profile_shape(volumes, config.shape_grid)
     return SessionProfile(
-        start_ns=start_ns,
-        end_ns=end_ns,
-        high=high,
-        low=low,
-        close=close,
-        ticks_per_row=ticks_per_row,
-        low_row=low_row,
+        start_ns=int(start_ns),
+        end_ns=int(end_ns),
+        high=int(high),
+        low=int(low),
+        close=int(close),
+        ticks_per_row=int(ticks_per_row),
+        low_row=int(low_row),
         volumes=volumes.copy(),
         poc=poc,
         val=val,

@@ -54,7 +54,8 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     plan, and then to the entry plus the cost. Otherwise one tick of profit is enough and the stop
     goes to the entry plus `be_buffer_ticks`. `trail_after_r`: open profit, in multiples of the
     first risk, that starts trailing after break-even (None: only another initiative does).
-    `ack_timeout_ns`: how long a stop may stay unanswered before the position is closed.
+    `ack_timeout_ns`: how long a stop may stay unanswered before the position is closed, and an exit
+    before it is sent again.
     """
 
     robust: bool = True
@@ -518,7 +519,7 @@ class _Step:
             return -(-orders.bought_sum // orders.bought_qty) + cover
         return orders.sold_sum // orders.sold_qty - cover
 
-    def _tighten(self, price: int) -> None:
+    def tighten(self, price: int) -> None:
         """Move the stop to `price` if that is nearer to the market than where it is."""
         side = self.plan().side
         if side * (price - self.state.stop) > 0:
@@ -537,14 +538,14 @@ class _Step:
                 self.set(held_moves=self.state.held_moves + 1)
                 self.note("break_even_held", profit=profit / qty, needed=float(needed))
                 return
-            self._tighten(stop)
+            self.tighten(stop)
         else:
             self._trail(event.price, event.low, event.high)
         self.move(event.kind, event.reason)
 
     def _trail(self, price: int, low: int, high: int) -> None:
         """Ratchet the stop to the bar's far end, at least one tick behind the market."""
-        self._tighten(min(low, price - 1) if self.plan().side > 0 else max(high, price + 1))
+        self.tighten(min(low, price - 1) if self.plan().side > 0 else max(high, price + 1))
 
     def _reset(self, event: Event) -> None:
         if self.orders.position != 0:
@@ -638,6 +639,11 @@ class _Step:
         for order in self.orders.working:
             if order.status is Status.STUCK:
                 self.put(replace(order, status=Status.LIVE))
+        silent = self._unanswered(Role.EXIT, mark.ts)
+        if silent:
+            # Both are reduce-only: the next one may go out before this one's end is known.
+            self.note("exit_silent", alarm=True)
+            self.cancel(silent)
         if self.state.phase in (Phase.ABSORPTION_DETECTED, Phase.POSITION_OPEN):
             self._expire(mark)
         if self.state.in_trade:
@@ -654,15 +660,15 @@ class _Step:
             self.note("entry_silent", alarm=True)
             self.move(Kind.ENTRY_REJECTED, "silent")
 
+    def _unanswered(self, role: Role, ts: int) -> list[WorkingOrder]:
+        """Orders of a role that were sent too long ago to be still without an answer."""
+        limit = ts - self.config.ack_timeout_ns
+        orders = self.of(role)
+        return [o for o in orders if o.status is Status.PENDING and o.sent_ns <= limit]
+
     def _watch(self, mark: Mark) -> None:
         plan = self.plan()
-        late = [
-            order
-            for order in self.of(Role.STOP)
-            if order.status is Status.PENDING
-            and mark.ts - order.sent_ns >= self.config.ack_timeout_ns
-        ]
-        if late:
+        if self._unanswered(Role.STOP, mark.ts):
             self.note("stop_silent", alarm=True)
             self.move(Kind.FORCE_CLOSE, "stop_silent")
             return

@@ -52,6 +52,11 @@ def recover(
             work.move(Kind.ENTRY_REJECTED, "restart")
     elif phase in (Phase.NONE, Phase.WATCHING) and position != 0:
         _adopt(work, view)
+    elif state.in_trade:
+        # The save may be older than the venue's newest stop: never loosen it.
+        for order in work.of(Role.STOP):
+            if order.price is not None and order.side == -work.plan().side:
+                work.tighten(order.price)
     work.settle()
     return work.state, tuple(work.commands)
 

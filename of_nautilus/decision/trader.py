@@ -131,8 +131,9 @@ class TradeClosed:
     """For the journal: a finished trade with what made it.
 
     `pnl` in ticks times lots, before fees; `money` net of `fees`. Averages in ticks, NaN where
-    there was none. `side` 0 and an empty `level`: a fill that came after its trade had been given
-    up. `signals`: (time, pattern, side, strength) of the entry and of what came during the trade.
+    there was none. `slippage`: what the entry cost beyond its planned price, ticks times lots,
+    positive if it was worse. A `plan` of None: a fill that came after its trade had been given up.
+    `signals`: (time, pattern, side, strength) of the entry and of what came during the trade.
     """
 
     closed: Closed
@@ -144,6 +145,7 @@ class TradeClosed:
     money: Decimal
     fees: Decimal
     r_multiple: float
+    slippage: int
     score: float
     grade: str
     signals: tuple[tuple[int, str, int, float], ...]
@@ -212,21 +214,22 @@ class TradeManager:
 
     def on_bar(self, bar: Bar, seen: Iterable[Seen] = ()) -> list[Output]:
         """Take a closed bar and the patterns that its close brought, in any order."""
-        self.price, self.r1, self.spread = bar.close, bar.r1, bar.spread
+        low, high, close = int(bar.low), int(bar.high), int(bar.close)
+        self.price, self.r1, self.spread = close, float(bar.r1), float(bar.spread)
         self._new_day(bar.ts)
         self._out += self.registry.on_bar(
-            bar.open_ns, bar.ts, bar.low, bar.high, bar.close, self._break_distance()
+            bar.open_ns, bar.ts, low, high, close, self._break_distance()
         )
         self._check_limits(bar.ts)
-        self._step(Mark(bar.ts, bar.close, bar.low, bar.high))
+        self._step(Mark(bar.ts, close, low, high))
         for signal in sorted(seen, key=self._rank):
             self._take(signal)
-        self._watch(bar.ts, bar.close)
+        self._watch(bar.ts, close)
         return self._flush()
 
     def on_signal(self, signal: Seen) -> list[Output]:
         """Take a pattern that fired inside a bar."""
-        self.price = signal.last
+        self.price = int(signal.last)
         self._new_day(signal.ts)
         self._take(signal)
         return self._flush()
@@ -547,6 +550,8 @@ class TradeManager:
         sold = closed.sold_sum / closed.sold_qty if closed.sold_qty else math.nan
         entry, leave = (sold, bought) if closed.side < 0 else (bought, sold)
         qty = closed.sold_qty if closed.side < 0 else closed.bought_qty
+        paid = closed.bought_sum if closed.side > 0 else -closed.sold_sum
+        slippage = paid - closed.side * qty * ours.entry if ours is not None else 0
         at_risk = abs(ours.entry - ours.stop) * qty if ours is not None else 0
         story = self._story if ours is not None else _Story()
         self._out.append(
@@ -560,6 +565,7 @@ class TradeManager:
                 money=money,
                 fees=closed.fees,
                 r_multiple=closed.pnl / at_risk if at_risk else math.nan,
+                slippage=slippage,
                 score=story.score,
                 grade=story.grade,
                 signals=tuple(story.signals),
