@@ -17,13 +17,19 @@ from of_nautilus.patterns.signal import Pattern, Signal
 
 SECOND = 1_000_000_000
 
-# Columns of a burst: in the ring of those that count, and of those that can still grow.
-ROW, SIDE, START, VOLUME, HIGH, LOW, ALIVE = range(7)
+# Columns of a burst: in the ring of those that count, and of those that can still grow. HIGH and
+# LOW are what was printed from its start until it counted; SINCE_HIGH and SINCE_LOW from there
+# until the next burst of the ring counted, so that a new price touches the last burst alone.
+ROW, SIDE, START, VOLUME, HIGH, LOW, ALIVE, SINCE_HIGH, SINCE_LOW = range(9)
 SLOT, LAST = 6, 7
-BURST_COLUMNS = 7
+BURST_COLUMNS = 9
 # ALIVE values: 0 spent, 1 counts, 2 mutes the row until it expires.
 
-_OPEN = 16  # bursts that can still grow: rows around the last print, two sides
+_AWAY = 4
+_OPEN = 2 * (2 * _AWAY - 1)  # bursts that can still grow: rows around the last print, two sides
+# Rows share these buckets. What a bucket counts is never less than what one of its rows holds, so
+# most trades can be told to complete nothing without a look at the ring.
+_BUCKETS = 512
 _HELD = 64
 _FIRED = 16
 
@@ -44,8 +50,14 @@ LEVEL_ABSORPTION = record(
     ("last_price", INT),
     ("has_last", INT),
     ("last_row", INT),
+    ("row_low", INT),
+    ("row_high", INT),
     ("open_count", INT),
     ("open", INT, (_OPEN, 8)),
+    ("bucket_volume", INT, (_BUCKETS,)),
+    ("bucket_attempts", INT, (_BUCKETS,)),
+    ("bucket_shut_row", INT, (_BUCKETS,)),
+    ("bucket_shut_until", INT, (_BUCKETS,)),
     # Absorptions that must hold for a while before they are signals.
     ("held_count", INT),
     ("held_due", INT, (_HELD,)),
@@ -121,6 +133,8 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             value = getattr(self, name)
             if value is not None and not value >= low:
                 raise ValueError(f"`{name}` must be >= {low}, was {value}")
+        if (self.away_rows or 1) > _AWAY:
+            raise ValueError(f"`away_rows` must be <= {_AWAY}, was {self.away_rows}")
         if not 0 <= self.cap <= 100:
             raise ValueError(f"`cap` must be 0 to 100, was {self.cap}")
 
@@ -216,9 +230,11 @@ def set_levels(
         level.tail = level.head
         level.open_count = 0
         level.has_last = 0
-        level.last_row = _NEVER
         level.held_count = 0
         level.next_due = _NEVER
+        level.bucket_volume[:] = 0
+        level.bucket_attempts[:] = 0
+    level.bucket_shut_until[:] = 0
     level.row_ticks = row_ticks
     level.big = max(1, big)
     level.min_volume = max(1, min_volume)
@@ -248,20 +264,10 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
     if level.ready == 0:
         return 0
     mask = len(bursts) - 1
-    oldest = ts - level.window
-    while level.tail < level.head and (
-        bursts[level.tail & mask, START] <= oldest or bursts[level.tail & mask, ALIVE] == 0
-    ):
-        level.tail += 1
+    if level.tail < level.head:
+        _expire(level, bursts, ts - level.window)
     if price != level.last_price or level.has_last == 0:
-        if level.has_last:
-            _reach(level, bursts, price)
-        level.last_price = price
-        level.has_last = 1
-        row = price // level.row_ticks
-        if row != level.last_row:
-            _end_away(level, row)
-            level.last_row = row
+        _move(level, bursts, price)
     if side == 0:
         return 0
     row = level.last_row
@@ -271,9 +277,6 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
             mine = k
             break
     if mine < 0:
-        if level.open_count == len(level.open):
-            level.overflow += 1
-            return 0
         mine = level.open_count
         level.open_count += 1
         level.open[mine, LAST] = ts - level.gap - 1
@@ -289,10 +292,12 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
     burst[LAST] = ts
     burst[VOLUME] += size
     slot = burst[SLOT]
+    bucket = _bucket(row, side)
     if slot >= 0:
         if slot < level.tail or bursts[slot & mask, ALIVE] != 1:
             return 0
         bursts[slot & mask, VOLUME] += size
+        level.bucket_volume[bucket] += size
     elif burst[VOLUME] >= level.big:
         slot = level.head
         level.head += 1
@@ -301,27 +306,78 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
         for column in range(ALIVE):
             bursts[at, column] = burst[column]
         bursts[at, ALIVE] = 1
+        bursts[at, SINCE_HIGH] = price
+        bursts[at, SINCE_LOW] = price
+        level.bucket_volume[bucket] += burst[VOLUME]
+        level.bucket_attempts[bucket] += 1
     else:
+        return 0
+    if (
+        level.bucket_volume[bucket] < level.min_volume
+        or level.bucket_attempts[bucket] < level.min_attempts
+    ):
+        return 0
+    if level.bucket_shut_row[bucket] == row and ts < level.bucket_shut_until[bucket]:
         return 0
     return _judge(level, bursts, ts, row, side)
 
 
 @njit(cache=True)
-def _reach(level, bursts, price):  # type: ignore[no-untyped-def]
-    """Let a new price reach the extremes of every burst that began before it."""
+def _bucket(row, side):  # type: ignore[no-untyped-def]
+    return (2 * row + (side > 0)) & (_BUCKETS - 1)
+
+
+@njit(cache=True)
+def _shut(level, row, side, until):  # type: ignore[no-untyped-def]
+    """Note that a side of a row fires nothing before `until`."""
+    bucket = _bucket(row, side)
+    level.bucket_shut_row[bucket] = row
+    level.bucket_shut_until[bucket] = until
+
+
+@njit(cache=True)
+def _forget(level, bursts, at):  # type: ignore[no-untyped-def]
+    """Take a burst that counts out of its bucket."""
+    if bursts[at, ALIVE] == 1:
+        bucket = _bucket(bursts[at, ROW], bursts[at, SIDE])
+        level.bucket_volume[bucket] -= bursts[at, VOLUME]
+        level.bucket_attempts[bucket] -= 1
+    bursts[at, ALIVE] = 0
+
+
+@njit(cache=True)
+def _expire(level, bursts, oldest):  # type: ignore[no-untyped-def]
+    """Let the ring begin at the first burst that is alive and began after `oldest`."""
     mask = len(bursts) - 1
-    if price > level.last_price:
-        for slot in range(level.tail, level.head):
-            bursts[slot & mask, HIGH] = max(bursts[slot & mask, HIGH], price)
+    while level.tail < level.head:
+        at = level.tail & mask
+        if bursts[at, START] > oldest and bursts[at, ALIVE] != 0:
+            break
+        _forget(level, bursts, at)
+        level.tail += 1
+
+
+@njit(cache=True)
+def _move(level, bursts, price):  # type: ignore[no-untyped-def]
+    """Take a new price: extremes, bursts that it ends, held absorptions that it breaks."""
+    if level.has_last:
         for k in range(level.open_count):
             level.open[k, HIGH] = max(level.open[k, HIGH], price)
-    else:
-        for slot in range(level.tail, level.head):
-            bursts[slot & mask, LOW] = min(bursts[slot & mask, LOW], price)
-        for k in range(level.open_count):
             level.open[k, LOW] = min(level.open[k, LOW], price)
-    if level.held_count > 0:
-        _drop_broken(level, price)
+        if level.head > level.tail:
+            at = (level.head - 1) & (len(bursts) - 1)
+            bursts[at, SINCE_HIGH] = max(bursts[at, SINCE_HIGH], price)
+            bursts[at, SINCE_LOW] = min(bursts[at, SINCE_LOW], price)
+        if level.held_count > 0:
+            _drop_broken(level, price)
+    if level.has_last == 0 or price < level.row_low or price > level.row_high:
+        row = price // level.row_ticks
+        _end_away(level, row)
+        level.last_row = row
+        level.row_low = row * level.row_ticks
+        level.row_high = level.row_low + level.row_ticks - 1
+    level.last_price = price
+    level.has_last = 1
 
 
 @njit(cache=True)
@@ -331,7 +387,8 @@ def _end_away(level, row):  # type: ignore[no-untyped-def]
     for k in range(level.open_count):
         if abs(row - level.open[k, ROW]) < level.away_rows:
             if kept != k:
-                level.open[kept, :] = level.open[k, :]
+                for column in range(8):
+                    level.open[kept, column] = level.open[k, column]
             kept += 1
     level.open_count = kept
 
@@ -343,10 +400,13 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
     volume = 0
     attempts = 0
     displacement = 0
-    low_edge = row * level.row_ticks
-    high_edge = low_edge + level.row_ticks - 1
-    for slot in range(level.tail, level.head):
+    passed = 0
+    high = level.last_price
+    low = level.last_price
+    for slot in range(level.head - 1, level.tail - 1, -1):
         at = slot & mask
+        high = max(high, bursts[at, SINCE_HIGH])
+        low = min(low, bursts[at, SINCE_LOW])
         if bursts[at, ROW] != row or bursts[at, ALIVE] == 0:
             continue
         if bursts[at, START] <= ts - level.window:
@@ -357,9 +417,15 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
             volume += bursts[at, VOLUME]
             attempts += 1
             if side > 0:
-                displacement = max(displacement, bursts[at, HIGH] - high_edge)
+                beyond = max(high, bursts[at, HIGH]) - level.row_high
             else:
-                displacement = max(displacement, low_edge - bursts[at, LOW])
+                beyond = level.row_low - min(low, bursts[at, LOW])
+            displacement = max(displacement, beyond)
+            if beyond > level.max_displacement:
+                passed = max(passed, bursts[at, START])
+    if passed > 0:
+        # Price got past the row, and that stays so until the bursts before it have expired.
+        _shut(level, row, side, passed + level.window)
     if (
         volume < level.min_volume
         or attempts < level.min_attempts
@@ -369,7 +435,7 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
     # Clear the row, and mute it for one window.
     for slot in range(level.tail, level.head):
         if bursts[slot & mask, ROW] == row:
-            bursts[slot & mask, ALIVE] = 0
+            _forget(level, bursts, slot & mask)
     at = level.head & mask
     level.head += 1
     bursts[at, ROW] = row
@@ -378,7 +444,11 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
     bursts[at, VOLUME] = 0
     bursts[at, HIGH] = level.last_price
     bursts[at, LOW] = level.last_price
+    bursts[at, SINCE_HIGH] = level.last_price
+    bursts[at, SINCE_LOW] = level.last_price
     bursts[at, ALIVE] = 2
+    _shut(level, row, 1, ts + level.window)
+    _shut(level, row, -1, ts + level.window)
     if level.hold == 0:
         _write(level.fired_facts[0], ts, row, side, volume, attempts, displacement)
         level.fired_count = 1
@@ -390,9 +460,9 @@ def _judge(level, bursts, ts, row, side):  # type: ignore[no-untyped-def]
     level.held_count += 1
     level.held_due[k] = ts + level.hold
     if side > 0:
-        level.held_limit[k] = high_edge + level.max_displacement
+        level.held_limit[k] = level.row_high + level.max_displacement
     else:
-        level.held_limit[k] = low_edge - level.max_displacement
+        level.held_limit[k] = level.row_low - level.max_displacement
     _write(level.held_facts[k], ts + level.hold, row, side, volume, attempts, displacement)
     level.next_due = min(level.next_due, ts + level.hold)
     return 0
