@@ -23,6 +23,7 @@ from of_nautilus.decision.orders import (
     Note,
     PlaceStop,
     PlaceTarget,
+    PositionReport,
     Role,
     SubmitEntry,
 )
@@ -401,10 +402,26 @@ def test_limit_entry_waits_and_expires() -> None:
     assert desk.manager.status()[0] is Status.ENTRY_READY
     desk.bar(10_004, 10_009, 10_008)
     assert desk.manager.state.phase is Phase.WATCHING
+    (val,) = [r for r in desk.manager.registry.records if r.level.price == 10_000]
+    assert val.entries == 0
+    assert desk.manager.last_entry_ns == desk.ts - MIN
     desk.bar(10_003, 10_011, 10_005, ("absorption", 1, 80.0))
     desk.bar(10_002, 10_009, 10_008)
+    assert val.entries == 1
     assert desk.manager.state.phase is Phase.POSITION_OPEN
     assert desk.manager.state.entry_ticks() == 10_002
+
+
+def test_no_entry_beside_a_position_that_is_not_ours() -> None:
+    desk = framed()
+    desk.carry_out(desk.manager.on_report(PositionReport(-4, 10_045, desk.ts)))
+    desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+    (refused,) = desk.all(EntryRefused)
+    assert refused.refusal.reason == "busy"
+    assert dict(refused.refusal.numbers) == {"open_orders": 0, "foreign": -4}
+    desk.carry_out(desk.manager.on_report(PositionReport(0, 10_045, desk.ts)))
+    desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+    assert desk.manager.state.phase is Phase.POSITION_OPEN
 
 
 def test_manual_close_and_time_between_bars() -> None:

@@ -259,7 +259,7 @@ def event_rank(event: Event | Report) -> int:
     return order.get(event.kind, 0)
 
 
-class _Step:
+class Stepper:
     """One step in the making: the fields that it may change, and the commands so far."""
 
     def __init__(self, state: State, config: LifecycleConfig, ts: int) -> None:
@@ -687,16 +687,16 @@ class _Step:
                 self.move(Kind.INIT_SAME, "trail_after_r")
 
 
-_HANDLERS: dict[type, Callable[[_Step, Any], None]] = {
-    Event: _Step.on_event,
-    Accepted: _Step.on_accepted,
-    Filled: _Step.on_filled,
-    Refused: _Step.on_refused,
-    Gone: _Step.on_refused,
-    CancelRefused: _Step.on_cancel_refused,
-    Resized: _Step.on_resized,
-    PositionReport: _Step.on_position,
-    Mark: _Step.on_mark,
+_HANDLERS: dict[type, Callable[[Stepper, Any], None]] = {
+    Event: Stepper.on_event,
+    Accepted: Stepper.on_accepted,
+    Filled: Stepper.on_filled,
+    Refused: Stepper.on_refused,
+    Gone: Stepper.on_refused,
+    CancelRefused: Stepper.on_cancel_refused,
+    Resized: Stepper.on_resized,
+    PositionReport: Stepper.on_position,
+    Mark: Stepper.on_mark,
 }
 
 
@@ -712,7 +712,7 @@ def step(
     >>> state.phase.value, commands[0].target.value
     ('WATCHING', 'WATCHING')
     """
-    work = _Step(state, config or LifecycleConfig(), event.ts)
+    work = Stepper(state, config or LifecycleConfig(), event.ts)
     _HANDLERS[type(event)](work, event)
     work.settle()
     return work.state, tuple(work.commands)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from of_nautilus.decision.lifecycle import LifecycleConfig, Plan, State, _Step
+from of_nautilus.decision.lifecycle import LifecycleConfig, Plan, State, Stepper
 from of_nautilus.decision.orders import Command, Role, WorkingOrder
 from of_nautilus.decision.table import Kind, Phase
 
@@ -35,7 +35,7 @@ def recover(
     - a trade whose position is gone is closed;
     - whatever is missing, first of all the stop, is placed.
     """
-    work = _Step(state, config or LifecycleConfig(), view.ts)
+    work = Stepper(state, config or LifecycleConfig(), view.ts)
     orders = tuple(sorted(view.orders, key=lambda order: order.key))
     work.book(working=orders, next_key=max([state.orders.next_key, *(o.key + 1 for o in orders)]))
     missed = view.position - work.orders.position
@@ -61,7 +61,7 @@ def recover(
     return work.state, tuple(work.commands)
 
 
-def _adopt(work: _Step, view: VenueView) -> None:
+def _adopt(work: Stepper, view: VenueView) -> None:
     """Manage a position that no plan explains, from the stop and target found at the venue."""
     side = 1 if view.position > 0 else -1
     stops = [order for order in work.of(Role.STOP) if order.side == -side]

@@ -187,7 +187,8 @@ class TradeManager:
         self.r1 = math.nan
         self.spread = 1.0
         self.last_entry_ns: int | None = None
-        self._counted_key = 0
+        self._taken_key = 0
+        self._filled_key = 0
         self._story = _Story()
         self._out: list[Output] = []
 
@@ -322,8 +323,10 @@ class TradeManager:
         if self.state.in_trade:
             self._opposite(signal)
             return
-        if phase not in (Phase.NONE, Phase.WATCHING):
-            self._refuse(signal, Refusal("busy"))
+        orders = self.state.orders
+        if phase not in (Phase.NONE, Phase.WATCHING) or not orders.idle:
+            numbers = (("open_orders", len(orders.working)), ("foreign", orders.foreign))
+            self._refuse(signal, Refusal("busy", numbers))
             return
         records = self._levels_at(signal)
         if isinstance(records, Refusal):
@@ -528,15 +531,17 @@ class TradeManager:
             self._step(Event(Kind.RESET, ts))
 
     def _count_entry(self, report: Report) -> None:
-        """The cooldown and the level's count begin when the venue takes the entry."""
+        """The cooldown begins when the venue takes an entry; the level counts its first fill."""
         key = self.state.orders.entry_key
-        taken = isinstance(report, Accepted) or (
-            isinstance(report, Filled) and report.role is Role.ENTRY
-        )
-        if taken and report.key == key and key > self._counted_key:  # type: ignore[union-attr]
-            self._counted_key = key
+        if isinstance(report, Accepted) and report.key == key > self._taken_key:
+            self._taken_key = key
             self.last_entry_ns = report.ts
-            if self.state.plan is not None:
+        elif isinstance(report, Filled) and report.role is Role.ENTRY and report.key == key:
+            if key > self._taken_key:
+                self._taken_key = key
+                self.last_entry_ns = report.ts
+            if key > self._filled_key and self.state.plan is not None:
+                self._filled_key = key
                 self.registry.entered(self.state.plan.level)
 
     def _finish(self, closed: Closed, plan: Plan | None) -> None:
@@ -594,7 +599,7 @@ class TradeManager:
             "r1": None if math.isnan(self.r1) else self.r1,
             "spread": self.spread,
             "last_entry_ns": self.last_entry_ns,
-            "counted_key": self._counted_key,
+            "entry_keys": [self._taken_key, self._filled_key],
             "story": asdict(self._story),
         }
 
@@ -618,7 +623,7 @@ class TradeManager:
         self.r1 = math.nan if plain["r1"] is None else plain["r1"]
         self.spread = plain["spread"]
         self.last_entry_ns = plain["last_entry_ns"]
-        self._counted_key = plain["counted_key"]
+        self._taken_key, self._filled_key = plain["entry_keys"]
         story = plain["story"]
         signals = [
             (ts, pattern, side, strength) for ts, pattern, side, strength in story["signals"]
