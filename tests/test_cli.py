@@ -17,9 +17,11 @@ from of_nautilus import __version__
 from of_nautilus.cli import COMMANDS
 from of_nautilus.cli.figures import show, utc
 from of_nautilus.cli.frame import main
+from of_nautilus.cli.ingest import OPTIONS
 from of_nautilus.cli.progress import progress, reporter
 from of_nautilus.errors import UserError
 from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.formats import FORMATS
 
 HEAVY = {"numpy", "numba", "nautilus_trader", "pandas", "pyarrow", "lightgbm", "plotly", "tqdm"}
 
@@ -339,6 +341,25 @@ def test_ingest_of_what_cannot_be_writes_nothing(words, said, tmp_path, capsys):
     assert main(["ingest", *words, "--catalog", str(tmp_path / "catalog")]) == 2
     assert capsys.readouterr().err.startswith(f"error: {said}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mt5", "no.csv"], "mt5 needs --timezone"),
+        (["mt5", "no.csv", "--kind", "quotes"], "mt5 takes no --kind"),
+        (["generic", "no.csv", "--columns", "price"], "--columns: 'price' is no FIELD=NAME"),
+        (["generic", "no.csv", "--columns", "price=px", "size=q"], "no.csv: is not there"),
+    ],
+)
+def test_options_of_the_formats(words, said, tmp_path, capsys):
+    common = ["--instrument", "BTCUSDT-PERP.BINANCE", "--catalog", str(tmp_path)]
+    assert main(["ingest", *words, *common]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {said}")
+
+
+def test_every_option_of_a_format_can_be_given():
+    assert set(OPTIONS) == {option for format_ in FORMATS.values() for option in format_.options}
 
 
 def test_user_error_wording():

@@ -14,17 +14,38 @@ All files go in, or nothing does. The instrument is a known one, or is defined b
 metadata file, or by its two increments.
 """
 
+# What a format may take beyond files, instrument, catalog and overlap.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "date": {"metavar": "DAY", "help": "the day (YYYY-MM-DD) that the file's name does not hold"},
+    "timezone": {"metavar": "ZONE", "help": "zone of times without one, such as Europe/Athens"},
+    "columns": {
+        "metavar": "FIELD=NAME",
+        "type": lambda text: tuple(text.split("=", 1)),
+        "nargs": "+",
+        "help": "the file's own names, such as time=ts price=px",
+    },
+    "kind": {"choices": ("trades", "quotes"), "help": "what a row is"},
+    "delimiter": {"metavar": "CHAR", "help": "between the fields of a CSV file"},
+    "synthetic": {
+        "action": "store_true",
+        "default": None,
+        "help": "make trades out of changes of the bid",
+    },
+    "all_conditions": {
+        "action": "store_true",
+        "default": None,
+        "help": "keep every print, whatever its sale conditions",
+    },
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from of_nautilus.ingest.formats import FORMATS
 
-    parser.epilog = (
-        "formats:\n"
-        + "".join(f"  {name:16}  {format_.help}\n" for name, format_ in FORMATS.items())
-        + "\n"
-        + EXAMPLES
-    )
+    width = max(map(len, FORMATS))
+    lines = [f"  {name:{width}}  {format_.help}\n" for name, format_ in FORMATS.items()]
+    parser.epilog = f"formats:\n{''.join(lines)}\n{EXAMPLES}"
     parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help="one of those below")
     parser.add_argument("files", nargs="+", metavar="FILE", help="in the order of their recording")
     parser.add_argument("--instrument", required=True, metavar="ID", help="such as SYMBOL.VENUE")
@@ -40,26 +61,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metadata", metavar="FILE", help="the venue's list of instruments, JSON")
     parser.add_argument("--price-increment", metavar="N", help="the tick, such as 0.01")
     parser.add_argument("--size-increment", metavar="N", help="the lot, such as 0.001")
-    for option in sorted({option for format_ in FORMATS.values() for option in format_.options}):
+    for option, how in OPTIONS.items():
         users = [name for name, format_ in FORMATS.items() if option in format_.options]
-        parser.add_argument(_flag(option), metavar="VALUE", help=f"for {', '.join(users)}")
+        parser.add_argument(_flag(option), **{**how, "help": f"{', '.join(users)}: {how['help']}"})
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Ingest the files; return what went in and what was left out."""
+    from inspect import signature
+
     from of_nautilus.errors import UserError
     from of_nautilus.ingest.formats import FORMATS
     from of_nautilus.ingest.instruments import find_instrument
 
     format_ = FORMATS[args.format]
-    options = {}
-    for option in {option for other in FORMATS.values() for option in other.options}:
-        value = getattr(args, option)
-        if value is None:
-            continue
-        if option not in format_.options:
-            raise UserError(f"{args.format} takes no {_flag(option)}")
-        options[option] = value
+    options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
+    needed = {
+        name
+        for name, parameter in signature(format_.ingest).parameters.items()
+        if name in OPTIONS and parameter.default is parameter.empty
+    }
+    if unknown := options.keys() - set(format_.options):
+        raise UserError(f"{args.format} takes no {_flag(min(unknown))}")
+    if missing := needed - options.keys():
+        raise UserError(f"{args.format} needs {_flag(min(missing))}")
+    if "columns" in options:
+        if wrong := [pair[0] for pair in options["columns"] if len(pair) != 2]:
+            raise UserError(f"{wrong[0]!r} is no FIELD=NAME", "--columns")
+        options["columns"] = dict(options["columns"])
     instrument = find_instrument(
         args.instrument,
         metadata=args.metadata,
