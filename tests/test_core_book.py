@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,14 @@ class Book:
                 return code
             self.far = grow_far(self.far)
 
-    def run(self, columns: np.ndarray, ts: np.ndarray) -> None:
-        """Take the rows of `columns`: action, side, price, size, flags, sequence."""
+    def run(self, rows: np.ndarray) -> None:
         at = 0
-        while at < len(ts):
-            at = book_.run_book(
-                self.state, self.window, self.blocks, self.far, *columns.T, ts, at, len(ts)
-            )
-            if at < len(ts):
-                self.far = grow_far(self.far)
+        while True:
+            arrays = (self.state, self.window, self.blocks, self.far)
+            at = book_.run_book(*arrays, rows, at, len(rows))
+            if at == len(rows):
+                return
+            self.far = grow_far(self.far)
 
     def levels(self, side: int) -> list[tuple[int, int]]:
         rows = book_.levels(self.state, self.window, self.far, side)
@@ -99,7 +99,7 @@ def test_batch_leaves_the_bytes_of_the_stream(stream: list[Delta]) -> None:
     one, many = Book(), Book()
     for i, delta in enumerate(stream):
         one.step(delta, i)
-    many.run(np.array(stream, np.int64).reshape(-1, 6), np.arange(len(stream)))
+    many.run(np.array([(*delta, i) for i, delta in enumerate(stream)], np.int64).reshape(-1, 7))
     assert one.state.tobytes() == many.state.tobytes()
     assert one.window.tobytes() == many.window.tobytes()
     assert one.far.tobytes() == many.far.tobytes()
@@ -189,18 +189,18 @@ def test_bad_deltas_are_counted_and_skipped() -> None:
 def test_depth_pictures_replace_the_book() -> None:
     book = Book(far=4)
     for bid in (100, 90_000):
-        prices = np.array([[bid, bid - 1, 0], [bid + 2, bid + 5, 0]], np.int64)
-        sizes = np.array([[5, 6, 0], [7, 8, 0]], np.int64)
+        asks = [(bid + 2, 7), (bid + 5, 8), (0, 0)]
+        picture = np.array([[(bid, 5), (bid - 1, 6), (0, 0)], asks], np.int64)
         args = (book.state, book.window, book.blocks)
-        assert book_.step_depth(*args, book.far[:, :2], prices, sizes, 1, 7) == book_.GROW
-        assert book_.step_depth(*args, book.far, prices, sizes, 1, 7) == 0
+        assert book_.step_depth(*args, book.far[:, :2], picture, 1, 7) == book_.GROW
+        assert book_.step_depth(*args, book.far, picture, 1, 7) == 0
         assert book.levels(0) == [(bid, 5), (bid - 1, 6)]
         assert book.levels(1) == [(bid + 2, 7), (bid + 5, 8)]
     state = book.state[0]
     assert (state.trusted, state.epoch, state.from_snapshots, state.batches) == (1, 1, 1, 2)
     book_.step_gap(book.state)
     assert state.trusted == 0
-    book_.step_depth(*args, book.far, prices, sizes, 2, 8)
+    book_.step_depth(*args, book.far, picture, 2, 8)
     assert (state.trusted, state.epoch) == (1, 3)
 
 
@@ -218,8 +218,11 @@ def number(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def recorded(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[int, int, int, int]]]:
-    """The deltas of a recorded market from its snapshot on, their ns, and its tickers by update id.
+@lru_cache(maxsize=1)
+def recorded(path: Path) -> tuple[np.ndarray, dict[int, tuple[int, int, int, int]], np.ndarray]:
+    """The deltas of a recorded market from its snapshot on, its tickers by update id, its trades.
+
+    A trade's row: how many deltas had arrived, ns, price, lots, aggressor.
 
     Ticks of 0.10, lots of 0.001. As the venue asks: messages older than the snapshot are dropped,
     the first one kept spans its id, and each next one continues the one before.
@@ -227,6 +230,7 @@ def recorded(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[int, i
     rows: list[tuple[int, ...]] = []
     tickers = {}
     messages = []
+    trades = []
     snapshot_id, last = 0, 0
     with gzip.open(path, "rt") as lines:
         for line in lines:
@@ -247,6 +251,10 @@ def recorded(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[int, i
             quote = (message["b"], message["B"], message["a"], message["A"])
             bid, bid_size, ask, ask_size = map(number, quote)
             tickers[message["u"]] = (bid // 10, bid_size, ask // 10, ask_size)
+        if last and message.get("e") == "trade" and message["X"] == "MARKET":
+            price, lots = number(message["p"]) // 10, number(message["q"])
+            side = -1 if message["m"] else 1
+            trades.append((len(rows), message["T"] * 1_000_000, price, lots, side))
         if message.get("e") != "depthUpdate" or message["u"] < snapshot_id:
             continue
         assert message["U"] <= snapshot_id if not last else message["pu"] == last
@@ -258,22 +266,23 @@ def recorded(path: Path) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[int, i
                 rows.append((action, side, number(price) // 10, lots, 0, last, message["T"]))
         rows[-1] = (*rows[-1][:4], LAST, *rows[-1][5:])
     table = np.array(rows, np.int64)
-    return table[:, :6], table[:, 6] * 1_000_000, tickers
+    table[:, 6] *= 1_000_000
+    return table, tickers, np.array(trades, np.int64)
 
 
 @pytest.fixture(scope="module")
-def btcusdt(real_data: Path) -> tuple[np.ndarray, np.ndarray, dict]:
+def btcusdt(real_data: Path) -> tuple[np.ndarray, dict, np.ndarray]:
     return recorded(real_data / "binance" / "usdm_btcusdt_20240808.gz")
 
 
 def test_best_quotes_equal_the_recorded_ticker_and_never_cross(btcusdt: tuple) -> None:
-    columns, ts, tickers = btcusdt
+    rows, tickers, _ = btcusdt
     book = Book(32_768, 4_096)
-    ends = np.flatnonzero(columns[:, 4] & LAST) + 1
+    ends = np.flatnonzero(rows[:, 4] & LAST) + 1
     state = book.state[0]
     compared = start = 0
     for end in ends:
-        book.run(columns[start:end], ts[start:end])
+        book.run(rows[start:end])
         start = end
         assert state.trusted == 1
         ticker = tickers.get(int(state.sequence))
@@ -283,5 +292,5 @@ def test_best_quotes_equal_the_recorded_ticker_and_never_cross(btcusdt: tuple) -
     assert (state.crossed, state.locked, state.breaks, state.bad_deltas) == (0, 0, 0, 0)
     assert state.batches == len(ends)
     assert compared > 500, compared
-    naive = NaiveBook().apply_all(map(tuple, columns.tolist()))
+    naive = NaiveBook().apply_all(map(tuple, rows[:, :6].tolist()))
     assert [book.levels(side) for side in (0, 1)] == [naive.levels(side) for side in (0, 1)]

@@ -216,12 +216,12 @@ def test_agrees_with_sorted_lists(stream: list, lots: int) -> None:
 
 
 def test_real_book_agrees_with_sorted_lists(real_data: Path) -> None:
-    columns, ts, _ = recorded(real_data / "binance" / "usdm_btcusdt_20240808.gz")
+    rows, *_ = recorded(real_data / "binance" / "usdm_btcusdt_20240808.gz")
     book, naive = Book(32_768, 8_192), NaiveBook()
-    ends = np.flatnonzero(columns[:, 4] & LAST) + 1
+    ends = np.flatnonzero(rows[:, 4] & LAST) + 1
     start = 0
     for end in ends[49:2_000:150]:
-        book.run(columns[start:end], ts[start:end])
-        naive.apply_all(map(tuple, columns[start:end].tolist()))
+        book.run(rows[start:end])
+        naive.apply_all(map(tuple, rows[start:end, :6].tolist()))
         start = end
         check(book, naive, 5_000)

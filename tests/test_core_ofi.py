@@ -278,15 +278,15 @@ def test_refit_weighs_by_the_past_vectors() -> None:
 
 
 def test_real_book_agrees_with_the_twin(real_data: Path) -> None:
-    columns, ts, _ = recorded(real_data / "binance" / "usdm_btcusdt_20240808.gz")
+    rows, *_ = recorded(real_data / "binance" / "usdm_btcusdt_20240808.gz")
     book, ofi = Book(32_768, 8_192), Ofi(10, 1_024)
     top, books, start, depth = book_.new_top(10), [], 0, 10
-    for end in (np.flatnonzero(columns[:, 4] & LAST) + 1)[:800]:
-        book.run(columns[start:end], ts[start:end])
+    for end in (np.flatnonzero(rows[:, 4] & LAST) + 1)[:800]:
+        book.run(rows[start:end])
         book_.read_top(book.state[0], book.window, book.blocks, book.far, top)
         sides = tuple([tuple(level) for level in side] for side in top.tolist())
-        ofi.take(int(ts[end - 1]), sides, 1)
-        books.append((int(ts[end - 1]), sides, 1))
+        ofi.take(int(rows[end - 1, 6]), sides, 1)
+        books.append((int(rows[end - 1, 6]), sides, 1))
         start = end
     found = naive.rows(books, depth)
     now = books[-1][0]

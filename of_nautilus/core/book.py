@@ -24,11 +24,13 @@ from of_nautilus.core.ladder import (
     size_at,
     worse,
 )
-from of_nautilus.core.record import INT, Bytes, Ints, State, allocate, record
+from of_nautilus.core.record import INT, Ints, State, allocate, record
 
 ADD, UPDATE, DELETE, CLEAR = 1, 2, 3, 4
 F_LAST, F_SNAPSHOT = 128, 32
 BIDS, ASKS = 0, 1
+# A batch of deltas is an int64 array of such rows; `side` 1 is bids, 2 asks; ts in ns.
+DELTA_COLUMNS = ("action", "side", "price", "size", "flags", "sequence", "ts")
 # What `apply_delta` says instead of a size; nothing has changed then.
 GROW = -1
 # Price of a level that is not there, infinitely bad for its side: NO_PRICE bid, -NO_PRICE ask.
@@ -229,65 +231,42 @@ def step_book(
 
 @njit(cache=True)
 def run_book(
-    state: State,
-    window: Ints,
-    blocks: Ints,
-    far: Ints,
-    action: Bytes,
-    side: Bytes,
-    price: Ints,
-    size: Ints,
-    flags: Ints,
-    sequence: Ints,
-    ts: Ints,
-    start: int,
-    stop: int,
+    state: State, window: Ints, blocks: Ints, far: Ints, deltas: Ints, start: int, stop: int
 ) -> int:
-    """Advance a book by the deltas from `start` to `stop`.
+    """Advance a book by the rows of `deltas` (see DELTA_COLUMNS) from `start` to `stop`.
 
     Return `stop`, or the index of the delta at which `far` must grow: go on there with more room.
     """
     book = state[0]
     for i in range(start, stop):
+        row = deltas[i]
         before = apply_delta(
-            book,
-            window,
-            blocks,
-            far,
-            action[i],
-            side[i],
-            price[i],
-            size[i],
-            flags[i],
-            sequence[i],
-            ts[i],
+            book, window, blocks, far, row[0], row[1], row[2], row[3], row[4], row[5], row[6]
         )
         if before < 0:
             return i
-        if flags[i] & 128:
+        if row[4] & 128:
             end_batch(book, window, far)
     return stop
 
 
 @njit(cache=True)
-def apply_depth(  # type: ignore[no-untyped-def]
-    book, window, blocks, far, prices, sizes, sequence, ts
-):
+def apply_depth(book, window, blocks, far, picture, sequence, ts):  # type: ignore[no-untyped-def]
     """Replace the whole book by a depth picture, a batch in itself; GROW if `far` is too small.
 
-    `prices` and `sizes` are (2, n) int64: bids, then asks; a size of 0 is no level. Pictures of one
+    `picture` is (2, n, 2) int64 like `top`; where there is no level its lots are 0. Pictures of one
     feed follow each other without starting a new epoch, except the first after a break.
     """
-    if far.shape[1] < prices.shape[1]:
+    if far.shape[1] < picture.shape[1]:
         return -1
     if not book.complete:
         book.epoch += 1
     for side in range(2):
         clear_side(book, window, blocks, side)
-        for i in range(prices.shape[1]):
-            if sizes[side, i] > 0:
-                key = prices[side, i] if side == 0 else -prices[side, i]
-                set_level(book, window, blocks, far, side, key, sizes[side, i])
+        for i in range(picture.shape[1]):
+            if picture[side, i, 1] > 0:
+                key = picture[side, i, 0] * (1 - 2 * side)
+                set_level(book, window, blocks, far, side, key, picture[side, i, 1])
     book.changed[0] = book.changed[1] = -NO_KEY
     book.sequence = sequence
     _count(book, ts)
@@ -301,17 +280,10 @@ def apply_depth(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def step_depth(
-    state: State,
-    window: Ints,
-    blocks: Ints,
-    far: Ints,
-    prices: Ints,
-    sizes: Ints,
-    sequence: int,
-    ts: int,
+    state: State, window: Ints, blocks: Ints, far: Ints, picture: Ints, sequence: int, ts: int
 ) -> int:
     """Advance a book by a depth picture such as the host's OrderBookDepth10: 0, or GROW."""
-    return apply_depth(state[0], window, blocks, far, prices, sizes, sequence, ts)
+    return apply_depth(state[0], window, blocks, far, picture, sequence, ts)
 
 
 def new_top(depth: int = 20) -> Ints:

@@ -167,6 +167,13 @@ def forget_previous(ofi):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def has_room(ofi, rows, history, ts):  # type: ignore[no-untyped-def]
+    """Let time pass to `ts`; return whether one more row finds room."""
+    advance(ofi, rows, history, ts)
+    return ofi.head - ofi.tails[2] < len(rows)
+
+
+@njit(cache=True)
 def add_top(ofi, rows, history, ts, top, trusted, epoch):  # type: ignore[no-untyped-def]
     """Take the book after a batch; 1 if it was compared with the one before, 0 if not, or GROW.
 
@@ -174,12 +181,10 @@ def add_top(ofi, rows, history, ts, top, trusted, epoch):  # type: ignore[no-unt
     (one side empty, crossed) is skipped, and nothing is compared across it or across a new epoch.
     On GROW nothing that a value depends on has changed; call again with `grow_rows(...)`.
     """
-    advance(ofi, rows, history, ts)
-    mask = len(rows) - 1
-    ts = ofi.ts
-    merges = ofi.head > ofi.tails[2] and rows[(ofi.head - 1) & mask, 0] == ts
-    if not merges and ofi.head - ofi.tails[2] > mask:
+    if not has_room(ofi, rows, history, ts):
         return -1
+    ts = ofi.ts
+    merges = ofi.head > ofi.tails[2] and rows[(ofi.head - 1) & (len(rows) - 1), 0] == ts
     if not trusted or epoch != ofi.epoch:
         forget_previous(ofi)
         ofi.epoch = epoch
