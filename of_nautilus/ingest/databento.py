@@ -118,7 +118,7 @@ def _read(job: Job, path: Path) -> Iterator[Columns]:
                 line=records + int(np.argmax(other)) + 1,
                 todo="request one symbol a file",
             )
-        yield from _columns(job, rows, path, records + 1)
+        yield from _columns(job, rows, path)
         records += len(rows)
 
 
@@ -184,23 +184,23 @@ def _split(data: bytes, path: Path) -> tuple[list[NDArray[Any]], bytes]:
     return out, data[at:]
 
 
-def _columns(job: Job, rows: NDArray[Any], path: Path, record: int) -> Iterator[Columns]:
+def _columns(job: Job, rows: NDArray[Any], path: Path) -> Iterator[Columns]:
     kind = int(rows["rtype"][0])
     trades = rows["action"] == ord("T")
     if trades.any():
-        yield _trades(job, rows[trades], path, record)
+        yield _trades(job, rows[trades], path)
     if kind == 160:
         changes = rows[_ACTIONS[rows["action"]] > 0]
         if len(changes):
-            yield _deltas(job, changes, path, record)
+            yield _deltas(job, changes, path)
     elif kind == 10:
-        yield _depth(job, rows, path, record)
+        yield _depth(job, rows, path)
     elif kind == 1:
         whole = rows["levels"]["bid_px"][:, 0] != _UNDEFINED
         whole &= rows["levels"]["ask_px"][:, 0] != _UNDEFINED
         if not whole.all():
             job.summary.skipped["one-sided quote"] += int(np.count_nonzero(~whole))
-        yield _quotes(job, rows[whole], path, record)
+        yield _quotes(job, rows[whole], path)
 
 
 def _common(job: Job, rows: NDArray[Any]) -> dict[str, Any]:
@@ -208,17 +208,16 @@ def _common(job: Job, rows: NDArray[Any]) -> dict[str, Any]:
     return job.precisions | {"ts_event": times, "ts_init": times}
 
 
-def _prices(job: Job, values: NDArray[Any], path: Path, record: int) -> NDArray[np.int64]:
+def _prices(job: Job, values: NDArray[Any], path: Path) -> NDArray[np.int64]:
     """Prices in units of 1e-9 in those of the instrument; an undefined one is 0."""
     nanos = np.where(values == _UNDEFINED, 0, values)
     units, rest = np.divmod(nanos, 10 ** (9 - job.price_precision))
     if rest.any():
         at = int(np.argmax(rest != 0))
         raise IngestError(
-            f"price {values.ravel()[at] / 1e9!r} does not fit the instrument's "
+            f"price {float(values.ravel()[at] / 1e9)!r} does not fit the instrument's "
             f"{job.price_precision} decimals",
             path,
-            line=record,
             todo="give the instrument's own increments",
         )
     return units
@@ -228,22 +227,22 @@ def _sizes(job: Job, values: NDArray[Any]) -> NDArray[np.int64]:
     return values.astype(np.int64) * 10**job.size_precision
 
 
-def _trades(job: Job, rows: NDArray[Any], path: Path, record: int) -> TradeColumns:
+def _trades(job: Job, rows: NDArray[Any], path: Path) -> TradeColumns:
     return TradeColumns(
         **_common(job, rows),
-        price=_prices(job, rows["price"], path, record),
+        price=_prices(job, rows["price"], path),
         size=_sizes(job, rows["size"]),
         side=_SIDES[rows["side"]],
         trade_id=rows["sequence"].astype(np.int64),
     )
 
 
-def _deltas(job: Job, rows: NDArray[Any], path: Path, record: int) -> DeltaColumns:
+def _deltas(job: Job, rows: NDArray[Any], path: Path) -> DeltaColumns:
     return DeltaColumns(
         **_common(job, rows),
         action=_ACTIONS[rows["action"]],
         side=_SIDES[rows["side"]],
-        price=_prices(job, rows["price"], path, record),
+        price=_prices(job, rows["price"], path),
         size=_sizes(job, rows["size"]),
         order_id=np.ascontiguousarray(rows["order_id"]),
         flags=np.ascontiguousarray(rows["flags"]),
@@ -251,12 +250,12 @@ def _deltas(job: Job, rows: NDArray[Any], path: Path, record: int) -> DeltaColum
     )
 
 
-def _depth(job: Job, rows: NDArray[Any], path: Path, record: int) -> DepthColumns:
+def _depth(job: Job, rows: NDArray[Any], path: Path) -> DepthColumns:
     levels = rows["levels"]
     return DepthColumns(
         **_common(job, rows),
-        bid_price=_prices(job, levels["bid_px"], path, record),
-        ask_price=_prices(job, levels["ask_px"], path, record),
+        bid_price=_prices(job, levels["bid_px"], path),
+        ask_price=_prices(job, levels["ask_px"], path),
         bid_size=_sizes(job, levels["bid_sz"]),
         ask_size=_sizes(job, levels["ask_sz"]),
         bid_count=np.ascontiguousarray(levels["bid_ct"]),
@@ -266,12 +265,12 @@ def _depth(job: Job, rows: NDArray[Any], path: Path, record: int) -> DepthColumn
     )
 
 
-def _quotes(job: Job, rows: NDArray[Any], path: Path, record: int) -> QuoteColumns:
+def _quotes(job: Job, rows: NDArray[Any], path: Path) -> QuoteColumns:
     top = rows["levels"][:, 0]
     return QuoteColumns(
         **_common(job, rows),
-        bid_price=_prices(job, top["bid_px"], path, record),
-        ask_price=_prices(job, top["ask_px"], path, record),
+        bid_price=_prices(job, top["bid_px"], path),
+        ask_price=_prices(job, top["ask_px"], path),
         bid_size=_sizes(job, top["bid_sz"]),
         ask_size=_sizes(job, top["ask_sz"]),
     )

@@ -225,7 +225,7 @@ def find_symbol(wanted: str, offered: Iterable[str]) -> str:
     """The broker's own name for an instrument, out of the names it offers.
 
     Case, a prefix of `#` or `.`, a slash, and the usual endings (`m`, `.pro`, `_raw`, `.cash`, ...)
-    do not count; a plain name wins over one with an ending.
+    do not count; the wanted name wins over its synonyms, a plain one over one with an ending.
 
     Parameters
     ----------
@@ -248,11 +248,12 @@ def find_symbol(wanted: str, offered: Iterable[str]) -> str:
 
     """
     names = next((n for n in SYMBOLS.values() if wanted.upper() in n), (wanted.upper(),))
-    best: tuple[tuple[int, int, str], str] | None = None
+    best: tuple[tuple[bool, int, int, str], str] | None = None
     for offer in offered:
         for plain, ending in _readings(offer):
             if plain in names:
-                rank = ((len(ending), names.index(plain), offer), offer)
+                other = plain != wanted.upper()
+                rank = ((other, len(ending), names.index(plain), offer), offer)
                 best = rank if best is None else min(best, rank)
     if best is None:
         raise IngestError(
