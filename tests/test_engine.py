@@ -13,24 +13,51 @@ from hypothesis import strategies as st
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.sessions import MINUTE, SECOND
 from of_nautilus.core.ticks import MarketScale
-from of_nautilus.engine import BarType, Event, FlowConfig, FlowEngine, SessionStarted
+from of_nautilus.engine import (
+    BarType,
+    Event,
+    FlowConfig,
+    FlowEngine,
+    SessionClosed,
+    SessionStarted,
+    VpinConfig,
+)
 from of_nautilus.patterns.absorption import AbsorptionConfig
+from of_nautilus.patterns.initiative import InitiativeConfig
 from of_nautilus.patterns.signal import Signal, signals_digest
+from of_nautilus.patterns.sweep import SweepConfig
+from of_nautilus.patterns.thresholds import Rules, Thresholds
 
 SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
+SOURCE: dict[str, Any] = {"rules": Rules.SOURCE, "thresholds": Thresholds.ABSOLUTE}
+SMALL = AbsorptionConfig(
+    min_volume=0.02, big_trade=0.004, row_ticks=3, away_rows=2, hold_s=1, min_trades=3
+)
 BUSY = FlowConfig(
     session="30min",
-    absorption=AbsorptionConfig(
-        min_volume=0.02, big_trade=0.004, row_ticks=3, away_rows=2, hold_s=1, min_trades=3
-    ),
+    absorption=SMALL,
+    sweep=SweepConfig(max_volume_per_level=1.0),
+    initiative=InitiativeConfig(min_delta=0.005, min_body_ticks=1, acceleration=0.5),
+    confirmations=True,
+    vwap=True,
+    windows_s=(10.0, 60.0),
+    large_trades=True,
+    vpin=VpinConfig(bucket=0.05, buckets=5),
+    impact=True,
+    **SOURCE,
+)
+# A tenth of a second of trades fills a bar, so that the robust units are known early.
+ROBUST = FlowConfig(
+    bar=BarType.TICK, bar_size=5, session="4h", vpin=VpinConfig(buckets=5), windows_s=(5.0,)
 )
 CONFIGS = [
     BUSY,
+    ROBUST,
     FlowConfig(bar=BarType.TICK, bar_size=7, cvd_reset="never"),
     FlowConfig(bar=BarType.VOLUME, bar_size=0.05, cvd_reset="utc_day"),
     FlowConfig(bar=BarType.DOLLAR, bar_size=3000),
     FlowConfig(bar=BarType.RANGE, bar_size=9, ticks_per_row=4),
-    FlowConfig(bar=BarType.DELTA, bar_size=0.02, absorption=None),
+    FlowConfig.bars_only(bar=BarType.DELTA, bar_size=0.02),
 ]
 pytestmark = pytest.mark.nojit
 
@@ -61,10 +88,17 @@ def stream(engine: FlowEngine, trades: Any) -> list[Event]:
 
 def told(events: list[Event]) -> list[Any]:
     """Events in a form that compares."""
-    return [e.to_bytes() if isinstance(e, ClosedBar) else e for e in events]
+    return [
+        e.to_bytes()
+        if isinstance(e, ClosedBar)
+        else (e.start, e.end, vars(e.profile) | {"hist": e.profile.hist.tolist()})
+        if isinstance(e, SessionClosed)
+        else e
+        for e in events
+    ]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.bar.value)
+@pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
 @pytest.mark.parametrize("seed", range(3))
 def test_one_at_a_time_equals_all_at_once(config: FlowConfig, seed: int) -> None:
     trades = tape(seed)
@@ -108,20 +142,25 @@ def test_mirrored_sides_mirror_the_signals() -> None:
     config = FlowConfig(
         session="30min",
         absorption=AbsorptionConfig(min_volume=0.02, big_trade=0.004, hold_s=1, min_trades=3),
+        sweep=SweepConfig(max_volume_per_level=1.0),
+        initiative=InitiativeConfig(min_delta=0.005, min_body_ticks=1, acceleration=0.5),
+        **SOURCE,
     )
     plain, mirror = FlowEngine(SCALE, config), FlowEngine(SCALE, config)
     a = [e for e in plain.run_trades(ts, price, size, side) if isinstance(e, Signal)]
     b = [e for e in mirror.run_trades(*mirrored) if isinstance(e, Signal)]
     assert len(a) > 10
-    assert [(s.ts, s.side, s.price, s.strength) for s in a] == [
-        (s.ts, -s.side, 1_200_000 - s.price, s.strength) for s in b
+    assert [(s.ts, s.pattern, s.side, s.price) for s in a] == [
+        (s.ts, s.pattern, -s.side, 1_200_000 - s.price) for s in b
     ]
+    # A sweep's displacement is relative to the price, which the mirror changes a little.
+    assert [s.strength for s in a] == pytest.approx([s.strength for s in b], rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_time_bars_equal_a_recount(seed: int) -> None:
     ts, price, size, side = tape(seed, 800)
-    engine = FlowEngine(SCALE, FlowConfig(absorption=None, session="30min"))
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(session="30min"))
     events = engine.run_trades(ts, price, size, side)
     events += engine.advance(int(ts[-1]) + MINUTE)
     bars = [e for e in events if isinstance(e, ClosedBar)]
@@ -143,7 +182,7 @@ def test_time_bars_equal_a_recount(seed: int) -> None:
 
 
 def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
-    engine = FlowEngine(SCALE, FlowConfig(absorption=None, session="30min"))
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(session="30min"))
     running = 0
     seen = 0
     for event in engine.run_trades(*tape(1, 900)):
@@ -158,7 +197,7 @@ def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
 
 @pytest.mark.parametrize("bar", [b for b in BarType if b != BarType.TIME])
 def test_counted_bars_close_on_the_trade_that_fills_them(bar: BarType) -> None:
-    config = next(c for c in CONFIGS if c.bar == bar)
+    config = next(c for c in CONFIGS if c.bar == bar and c is not ROBUST)
     engine = FlowEngine(SCALE, config)
     trades = tape(2, 900)
     bars = [e for e in engine.run_trades(*trades) if isinstance(e, ClosedBar)]
@@ -242,7 +281,7 @@ def test_two_runs_have_one_hash() -> None:
 
 
 def test_a_bar_wider_than_its_window_loses_nothing() -> None:
-    engine = FlowEngine(SCALE, FlowConfig(absorption=None))
+    engine = FlowEngine(SCALE, FlowConfig.bars_only())
     start = 1_700_000_040 * SECOND
     prices = [600_000, 600_900, 597_000, 650_000, 100]
     for i, price in enumerate(prices):
@@ -259,7 +298,7 @@ def test_a_bar_wider_than_its_window_loses_nothing() -> None:
     [
         ({"bar_size": 0}, "bar_size"),
         ({"ticks_per_row": 0}, "ticks_per_row"),
-        ({"cvd_reset": "weekly"}, "cvd_reset"),
+        ({"windows_s": (0.0,)}, "windows_s"),
         ({"session": "MOON"}, "spec"),
     ],
 )

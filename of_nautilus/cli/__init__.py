@@ -10,5 +10,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("run Nautilus backtest configs and sum up", "of_nautilus.cli.backtest"),
     "catalog": ("list what a catalog holds", "of_nautilus.cli.catalog"),
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
+    "demo": ("a synthetic market, a backtest over it, a summary", "of_nautilus.cli.demo"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
 }

@@ -16,16 +16,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Run every config of the file; return the figures, by run where there are several."""
     from of_nautilus.backtest import load_run_configs, run_backtest
 
-    bar = partial(_bar, quiet=args.quiet)
+    shown = partial(bar, quiet=args.quiet)
     results = [
-        run_backtest(config, progress=bar).figures for config in load_run_configs(args.config)
+        run_backtest(config, progress=shown).figures for config in load_run_configs(args.config)
     ]
     if len(results) == 1:
         return with_units(results[0])
     return {f"run {i}": with_units(figures) for i, figures in enumerate(results, 1)}
 
 
-def _bar(events: int, *, quiet: bool) -> Any:
+def bar(events: int, *, quiet: bool) -> Any:
+    """Return a progress bar for a backtest."""
     return progress(desc="backtest", total=events, unit="ev", quiet=quiet)
 
 

@@ -108,6 +108,16 @@ class ClosedBar:
         """All that traded."""
         return self.buy + self.sell + self.unclassified
 
+    def to_plain(self) -> list[Any]:
+        """Return the bar as values that msgpack can hold."""
+        return [*_NUMBERS(self), self.cells.tobytes()]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "ClosedBar":
+        """Rebuild a bar from `to_plain`."""
+        cells = np.frombuffer(plain[-1], np.int64).reshape(-1, CELL_COLUMNS)
+        return cls(*plain[:-1], cells)  # type: ignore[call-arg]
+
     def to_bytes(self) -> bytes:
         """Return the bar's numbers as bytes: equal exactly if the bars are."""
         return struct.pack(_PACKED, *_NUMBERS(self)) + self.cells.tobytes()

@@ -80,12 +80,8 @@ class Footprint(TradeIndicator):
     ) -> None:
         if keep < 1:
             raise ValueError(f"`keep` must be >= 1, was {keep}")
-        config = FlowConfig(
-            bar=bar,
-            bar_size=bar_size,
-            ticks_per_row=ticks_per_row,
-            session=session,
-            absorption=None,
+        config = FlowConfig.bars_only(
+            bar=bar, bar_size=bar_size, ticks_per_row=ticks_per_row, session=session
         )
         super().__init__([str(bar), bar_size, ticks_per_row])
         self._engine = FlowEngine(scale, config)

@@ -1,0 +1,397 @@
+"""FlowEngine: drives the compiled step and turns what it says into events."""
+
+import hashlib
+from collections import deque
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from of_nautilus.core import footprint, impact, large_trades, profile, vpin, vwap, windows
+from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
+from of_nautilus.core.record import Bytes, Ints, State, allocate, digest
+from of_nautilus.core.sessions import DAY, SECOND, SessionClock
+from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
+from of_nautilus.engine import step as steps
+from of_nautilus.engine.config import BarType, CvdResets, FlowConfig
+from of_nautilus.engine.detect import Detector
+from of_nautilus.engine.events import Event, SessionClosed, SessionStarted
+from of_nautilus.patterns import absorption, sweep, tape_sizes
+
+_NOTHING: list[Event] = []
+_VPIN_SESSIONS = 20
+
+
+class FlowEngine:
+    """Computes the order flow of one instrument.
+
+    Parameters
+    ----------
+    scale : MarketScale
+        The instrument's tick and lot; base units in the config become lots by it.
+    config : FlowConfig, optional
+
+    Examples
+    --------
+    >>> engine = FlowEngine(MarketScale(Decimal("0.1"), Decimal("0.001")))
+    >>> events = engine.on_trade(0, 600_000, 5, 1) + engine.on_trade(60 * 10**9, 600_001, 7, -1)
+    >>> [type(event).__name__ for event in events]
+    ['SessionStarted', 'ClosedBar']
+    """
+
+    def __init__(self, scale: MarketScale, config: FlowConfig | None = None) -> None:
+        self.scale = scale
+        self.config = config or FlowConfig()
+        self._sessions = SessionClock(self.config.session)
+        self._tick = float(scale.tick)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        config = self.config
+        self._events: list[Event] = []
+        self._detector = Detector(self.scale, config)
+        self._state: State = allocate(steps.ENGINE)
+        self._closed: State = allocate(BAR)
+        self._cells: Ints = footprint.allocate_cells(256)
+        _, self._bursts = absorption.new_level_absorption()
+        _, self._hist = profile.new_profile(1, 512 if config.profile else 1)
+        _, self._rows = tape_sizes.new_tape_sizes()
+        sweeps, self._prints = sweep.new_sweep()
+        spans = [int(span * SECOND) for span in config.windows_s] or [1]
+        self._state["tape"], self._tape, self._tails = windows.new_windows(spans)
+        self._start_vpin()
+        self._state["large"], *_ = large_trades.new_size_quantile(window=steps.LARGE_WINDOW)
+        self._state["kyle"], _ = impact.new_kyle(points=steps.KYLE_POINTS)
+        self._state["sweep"] = sweeps
+        self._amihud, self._amihud_ring = impact.new_amihud()
+        engine = self._state[0]
+        engine.tick, engine.lot = self._tick, float(self.scale.lot)
+        engine.bar.kind, engine.bar.length = BarKind[config.bar.name], self._bar_length()
+        engine.bar.ticks_per_row, engine.bar.close_ts = config.ticks_per_row, steps.NEVER
+        engine.profile.ticks_per_row = 1
+        engine.level.next_due = steps.NEVER
+        on = engine.on
+        on.absorption = config.absorption is not None
+        on.sizes = self._detector.needs_units
+        on.sweep = config.sweep is not None
+        on.profile, on.vwap = config.profile, config.vwap
+        on.tape, on.large = bool(config.windows_s), config.large_trades
+        on.vpin = config.vpin is not None and config.vpin.bucket is not None
+        on.impact = config.impact
+        self._bars_chain = b""
+        self._bar_count = 0
+        self._session_volumes: deque[int] = deque(maxlen=_VPIN_SESSIONS)
+        self._session_volume = 0
+        self._bind()
+
+    def _bind(self) -> None:
+        """Put the arrays that every step takes into one tuple; after each change of one of them."""
+        self._arrays = (
+            self._state,
+            self._cells,
+            self._bursts,
+            self._hist,
+            self._rows,
+            self._prints,
+            self._tape,
+            self._tails,
+            self._buckets,
+        )
+
+    # -- what drives it ---------------------------------------------------------------------------
+
+    def on_trade(self, ts: int, price: int, size: int, side: int) -> list[Event]:
+        """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what happened, oldest first."""
+        code = steps.step(*self._arrays, ts, price, size, side)
+        if code == 0:
+            return _NOTHING
+        while code != steps.DONE:
+            if code == steps.HAPPENED:
+                self._after_trade()
+                break
+            self._make_way(code, ts, price)
+            code = steps.step(*self._arrays, ts, price, size, side)
+        return self._taken()
+
+    def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
+        """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
+        code = steps.step_decimals(*self._arrays, ts, price, size, side)
+        if code == 0:
+            return _NOTHING
+        while code != steps.DONE:
+            if code == steps.HAPPENED:
+                self._after_trade()
+                break
+            self._make_way(code, int(whole_microseconds(ts)), steps_of(price, self._tick)[0])
+            code = steps.step_decimals(*self._arrays, ts, price, size, side)
+        return self._taken()
+
+    def run_trades(self, ts: Ints, price: Ints, size: Ints, side: Bytes) -> list[Event]:
+        """Take many trades at once; the same events as `on_trade` for each of them."""
+        i = 0
+        while True:
+            i, code = steps.run(*self._arrays, ts, price, size, side, i)
+            if code == steps.DONE:
+                return self._taken()
+            if code == steps.HAPPENED:
+                self._after_trade()
+                i += 1
+            else:
+                self._make_way(code, int(ts[i]), int(price[i]))
+
+    def advance(self, ts: int) -> list[Event]:
+        """Let time pass to `ts` without a trade: what is due by then happens."""
+        self._do_due(ts)
+        return self._taken()
+
+    # -- what it knows ----------------------------------------------------------------------------
+
+    @property
+    def quality(self) -> dict[str, int]:
+        """Counts of what the feed had: trades taken, bad sizes, time running backwards, ..."""
+        counts = self._state[0].quality
+        return {name: int(counts[name]) for name in steps.QUALITY.names or ()}
+
+    @property
+    def last_ts(self) -> int:
+        """Time of the last trade taken, ns UTC."""
+        return int(self._state[0].last_ts)
+
+    @property
+    def cvd(self) -> int:
+        """Cumulative volume delta since its anchor, lots."""
+        return int(self._state[0].cvd.value)
+
+    @property
+    def vwap(self) -> tuple[float, float]:
+        """The session's volume-weighted average price and its standard deviation, ticks."""
+        average, deviation = vwap.read_vwap(self._state[0].vwap)
+        return float(average), float(deviation)
+
+    @property
+    def vpin(self) -> float:
+        """VPIN, 0 to 1; NaN before enough buckets are full."""
+        return float(self._state[0].vpin.value) if self._state[0].on.vpin else float("nan")
+
+    @property
+    def large_size(self) -> float:
+        """The size above which a parent order is large, lots; NaN before there are enough."""
+        return float(self._state[0].large.value)
+
+    @property
+    def kyle_lambda(self) -> float:
+        """Slope of price changes on signed volume, ticks a lot; NaN before there are enough."""
+        return float(self._state[0].kyle.slope)
+
+    @property
+    def amihud(self) -> float:
+        """|Return| per dollar volume (tick-lots) times 10**6 over 50 bars; NaN before."""
+        return float(self._amihud[0].value)
+
+    @property
+    def roll_spread(self) -> float:
+        """Roll's implied spread, ticks; NaN before there are enough price changes."""
+        covariance = impact.serial_covariance(self._state[0].roll, steps.ROLL_WINDOW)
+        return 2.0 * float(max(-covariance, 0.0)) ** 0.5 if covariance == covariance else covariance
+
+    def window(self, k: int) -> dict[str, int]:
+        """Return what rolling window `k` of the config holds as of the last trade, lots."""
+        windows.advance(self._state[0].tape, self._tape, self._tails, self.last_ts)
+        sums = windows.window_sums(self._state["tape"], self._tape, self._tails, k)
+        return {name: int(sums[name][0]) for name in windows.WINDOW_SUMS.names or ()}
+
+    def session_profile(self) -> profile.Profile | None:
+        """Return the developing profile of the session, None before its first trade."""
+        if not self._state[0].profile.trades:
+            return None
+        return profile.snapshot(self._state["profile"], self._hist)
+
+    @property
+    def bar_count(self) -> int:
+        """How many bars have closed."""
+        return self._bar_count
+
+    @property
+    def bars_sha256(self) -> str:
+        """SHA-256 over every closed bar and the digest before it."""
+        return self._bars_chain.hex()
+
+    @property
+    def state_sha256(self) -> str:
+        """SHA-256 of the state: equal exactly if two engines will go on alike."""
+        told = np.frombuffer(self._detector.digest_source(), np.uint8)
+        return digest(*(getattr(self, name) for name in _SAVED), told)
+
+    # -- its state --------------------------------------------------------------------------------
+
+    def save(self) -> bytes:
+        """Return everything that the engine knows, to `load` into one of the same config."""
+        arrays = {name: getattr(self, name) for name in _SAVED}
+        return msgspec.msgpack.encode(
+            {
+                "made_by": self._made_by(),
+                "arrays": {name: (list(a.shape), a.tobytes()) for name, a in arrays.items()},
+                "detector": self._detector.save(),
+                "bar_count": self._bar_count,
+                "bars_chain": self._bars_chain,
+                "session_volumes": list(self._session_volumes),
+                "session_volume": self._session_volume,
+            }
+        )
+
+    def load(self, saved: bytes) -> None:
+        """Take up where a saved engine stopped.
+
+        Raises
+        ------
+        ValueError
+            If `saved` comes from an engine of another config or another version.
+        """
+        content = msgspec.msgpack.decode(saved)
+        if content["made_by"] != self._made_by():
+            raise ValueError("`saved` must come from an engine of the same config and version")
+        for name, (shape, raw) in content["arrays"].items():
+            kind = getattr(self, name).dtype
+            setattr(self, name, np.frombuffer(raw, kind).reshape(shape).copy())
+        self._detector.load(content["detector"])
+        self._bar_count = content["bar_count"]
+        self._bars_chain = content["bars_chain"]
+        self._session_volumes = deque(content["session_volumes"], maxlen=_VPIN_SESSIONS)
+        self._session_volume = content["session_volume"]
+        self._bind()
+
+    def _made_by(self) -> str:
+        layout = ",".join(str(getattr(self, name).dtype) for name in _SAVED)
+        told = f"{self.scale} {msgspec.json.encode(self.config).decode()} {layout}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def _taken(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _make_way(self, code: int, ts: int, price: int) -> None:
+        """Do what the step asked for before it takes the trade."""
+        if code == steps.DUE:
+            self._do_due(ts)
+            return
+        engine = self._state[0]
+        match code:
+            case steps.GROW_CELLS:
+                self._cells = footprint.widen(engine.bar, self._cells, price)
+            case steps.GROW_BURSTS:
+                self._bursts = absorption.widen_bursts(engine.level, self._bursts)
+            case steps.GROW_PROFILE:
+                self._hist = profile.widen(self._state["profile"], self._hist, price)
+            case steps.GROW_SIZES:
+                self._rows = tape_sizes.widen_rows(engine.sizes, self._rows)
+            case steps.GROW_PRINTS:
+                self._prints = sweep.widen_ring(engine.sweep, self._prints)
+            case _:
+                self._tape = windows.grow_ring(self._state["tape"], self._tape)
+        self._bind()
+
+    def _after_trade(self) -> None:
+        """Collect what the last trade made happen."""
+        happened = steps.after_trade(self._state, self._closed)
+        if happened & steps.ABSORBED:
+            self._events += self._detector.absorbed(self._state[0])
+        if happened & steps.SWEPT:
+            self._events.append(self._detector.swept(self._state[0]))
+        if happened & steps.BAR_CLOSED:
+            self._bar_closed()
+
+    def _do_due(self, ts: int) -> None:
+        """Do everything that is due by `ts`, in the order of its own time."""
+        while True:
+            what = steps.do_next(self._state, ts, self._closed)
+            if what == steps.ABSORBED:
+                self._events += self._detector.absorbed(self._state[0])
+            elif what == steps.BAR_CLOSED:
+                self._bar_closed()
+            elif what == steps.SESSION_ENDED:
+                self._roll_session(ts)
+            else:
+                return
+
+    def _bar_closed(self) -> None:
+        bar = ClosedBar.of(self._closed, self._cells)
+        steps.clear_bar(self._state, self._cells)
+        self._bar_count += 1
+        self._bars_chain = hashlib.sha256(self._bars_chain + bar.to_bytes()).digest()
+        self._session_volume += bar.volume
+        if self.config.impact:
+            impact.step_amihud(self._amihud, self._amihud_ring, bar.close, bar.dollars)
+        self._events.append(bar)
+        self._events += self._detector.on_bar(bar, self._state[0])
+
+    def _roll_session(self, ts: int) -> None:
+        """End the session, if there was one, and begin the one at or after `ts`."""
+        engine = self._state[0]
+        ended = self.session_profile() if self.config.profile else None
+        if ended is not None:
+            self._events.append(
+                SessionClosed(int(engine.session_start), int(engine.session_end), ended)
+            )
+        self._next_buckets()
+        start, end = self._sessions.bounds(ts)
+        cvd_end = steps.NEVER
+        anchors = self.config.cvd_reset is CvdResets.SESSION
+        if self.config.cvd_reset is CvdResets.UTC_DAY:
+            cvd_end = ts - ts % DAY + DAY
+            anchors = not engine.cvd_end
+        steps.start_session(self._state, self._hist, start, end, cvd_end, anchors)
+        self._detector.on_session(start, engine)
+        self._events.append(SessionStarted(start, end, self._detector.units))
+
+    def _start_vpin(self) -> None:
+        config = self.config.vpin
+        size = config.bucket if config and config.bucket else None
+        lots = self.scale.to_lots(Decimal(str(size))) if size else 1
+        self._state["vpin"], self._buckets = vpin.new_vpin(
+            max(1, lots), config.buckets if config else 1
+        )
+
+    def _next_buckets(self) -> None:
+        """Let VPIN's buckets follow the volume of the past sessions, where the config leaves it."""
+        if self._session_volume:
+            self._session_volumes.append(self._session_volume)
+            self._session_volume = 0
+        config = self.config.vpin
+        if config is None or config.bucket is not None or not self._session_volumes:
+            return
+        lots = vpin.bucket_volume(np.array(self._session_volumes, np.int64))
+        vpin.set_bucket(self._state["vpin"], lots)
+        if not self._state[0].on.vpin:
+            self._state[0].vpin.bucket = lots
+            self._state[0].on.vpin = 1
+
+    def _bar_length(self) -> int:
+        size = self.config.bar_size
+        match self.config.bar:
+            case BarType.TIME:
+                length = round(size * SECOND)
+            case BarType.VOLUME | BarType.DELTA:
+                length = self.scale.to_lots(Decimal(str(size)))
+            case BarType.DOLLAR:
+                length = int(Decimal(str(size)) / (self.scale.tick * self.scale.lot))
+            case _:
+                length = int(size)
+        return max(1, length)
+
+
+_SAVED = (
+    "_state",
+    "_cells",
+    "_bursts",
+    "_hist",
+    "_rows",
+    "_prints",
+    "_tape",
+    "_tails",
+    "_buckets",
+    "_amihud",
+    "_amihud_ring",
+)
