@@ -378,6 +378,14 @@ def test_stop_filled_in_parts() -> None:
     assert (closed.reason, closed.phase) == ("stop", Phase.POSITION_OPEN)
 
 
+def test_triggered_stop_that_hangs_is_completed_at_the_next_mark() -> None:
+    trade = opened()
+    trade.fill(2, 4, 980)
+    trade.gone(3)
+    commands = trade(Mark(99, 975, 970, 981))
+    assert commands[1:] == [CancelOrder(2, Role.STOP), ExitMarket(4, -1, 6, "stop")]
+
+
 def test_both_stops_of_a_replacement_fill() -> None:
     """Without reduce-only at the venue both may fill: the surplus is closed."""
     trade = opened()

@@ -639,11 +639,11 @@ class Stepper:
         for order in self.orders.working:
             if order.status is Status.STUCK:
                 self.put(replace(order, status=Status.LIVE))
-        silent = self._unanswered(Role.EXIT, mark.ts)
-        if silent:
-            # Both are reduce-only: the next one may go out before this one's end is known.
-            self.note("exit_silent", alarm=True)
-            self.cancel(silent)
+        hanging = self._hanging(mark.ts)
+        if hanging:
+            # All are reduce-only: the next exit may go out before the end of these is known.
+            self.note("exit_hanging", alarm=True)
+            self.cancel(hanging)
         if self.state.phase in (Phase.ABSORPTION_DETECTED, Phase.POSITION_OPEN):
             self._expire(mark)
         if self.state.in_trade:
@@ -660,15 +660,19 @@ class Stepper:
             self.note("entry_silent", alarm=True)
             self.move(Kind.ENTRY_REJECTED, "silent")
 
-    def _unanswered(self, role: Role, ts: int) -> list[WorkingOrder]:
-        """Orders of a role that were sent too long ago to be still without an answer."""
+    def _hanging(self, ts: int) -> list[WorkingOrder]:
+        """Exits that have not filled in time, and triggered stops that did not fill whole."""
         limit = ts - self.config.ack_timeout_ns
-        orders = self.of(role)
-        return [o for o in orders if o.status is Status.PENDING and o.sent_ns <= limit]
+        exits = [o for o in self.of(Role.EXIT) if o.sent_ns <= limit]
+        if self.orders.position and not self.state.in_trade:
+            exits += [o for o in self.of(Role.STOP) if o.filled > 0]
+        return [o for o in exits if not o.leaving]
 
     def _watch(self, mark: Mark) -> None:
         plan = self.plan()
-        if self._unanswered(Role.STOP, mark.ts):
+        limit = mark.ts - self.config.ack_timeout_ns
+        stops = self.of(Role.STOP)
+        if any(o.status is Status.PENDING and o.sent_ns <= limit for o in stops):
             self.note("stop_silent", alarm=True)
             self.move(Kind.FORCE_CLOSE, "stop_silent")
             return
