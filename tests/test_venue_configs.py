@@ -3,17 +3,23 @@
 from pathlib import Path
 
 import pytest
+from nautilus_trader.common.config import ActorFactory
 from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.trading.config import StrategyFactory
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @pytest.mark.parametrize("name", ["paper_binance", "live_binance", "paper_bybit", "live_bybit"])
-def test_a_node_config_decodes_and_its_factories_are_usable(name: str) -> None:
+def test_a_node_config_decodes_and_all_that_it_names_can_be_made(name: str) -> None:
     config = TradingNodeConfig.parse((CONFIGS / f"{name}.json").read_bytes())
     for client in [*config.data_clients.values(), *config.exec_clients.values()]:
         client.create()
         assert callable(client.factory.create().create)
+    for actor in config.actors:
+        ActorFactory.create(actor)
+    for strategy in config.strategies:
+        StrategyFactory.create(strategy)
     for client in config.exec_clients.values():
         sandbox = "sandbox" in client.path
         assert (client.factory.create().__name__ == "SandboxLiveExecClientFactory") == sandbox

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -15,8 +15,6 @@ from tests.venues.feed import Deliveries
 from tests.venues.server import Channel
 from tests.venues.session import Recorded, Session
 
-STREAMS = {"trade": "@aggTrade", "depth": "@depth", "quote": "@bookTicker"}
-
 
 class BinanceDouble(VenueDouble):
     """Binance USD-M futures on 127.0.0.1.
@@ -26,6 +24,7 @@ class BinanceDouble(VenueDouble):
     replay, which waits for it to be fetched; later answers are the book as it is then.
     """
 
+    STREAMS: ClassVar = {"trades": "@aggTrade", "book": "@depth", "quotes": "@bookTicker"}
     # A client handles the snapshot some time after it was sent; the replay waits this long.
     SNAPSHOT_PAUSE_S = 0.3
 
@@ -67,9 +66,10 @@ class BinanceDouble(VenueDouble):
         if event.kind == "snapshot":
             return []
         data = agg_trade(event.message) if event.kind == "trade" else event.message
+        stream = {"trade": "@aggTrade", "depth": "@depth", "quote": "@bookTicker"}[event.kind]
         out = []
-        for channel in self.channels(STREAMS[event.kind]):
-            name = next(name for name in channel.streams if STREAMS[event.kind] in name)
+        for channel in self.channels(stream):
+            name = next(name for name in channel.streams if stream in name)
             out.append((channel, json.dumps({"stream": name, "data": data})))
         return out
 

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -25,6 +25,8 @@ class BybitDouble(VenueDouble):
     recorded book: a snapshot at the place of the recorded one (or at once to who subscribes
     later), then what has changed among those levels with each recorded depth message.
     """
+
+    STREAMS: ClassVar = {"trades": "publicTrade", "book": "orderbook"}
 
     def __init__(
         self,

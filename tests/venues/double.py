@@ -5,7 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -23,6 +23,9 @@ class VenueDouble(VenueServer, ABC):
     user stream). `faults` holds the switches; `feed.at` makes things happen at a place of the
     replay, such as `kick_users`, `kick_market`, `cancel_stops`, `trade_outside`, `feed.pause`.
     """
+
+    # The part of a stream's name by which `needs` and the sockets' subscriptions know it.
+    STREAMS: ClassVar[dict[str, str]]
 
     def __init__(
         self,

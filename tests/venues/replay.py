@@ -34,6 +34,7 @@ QUICK = {
     "timeout_post_stop": 0.5,
     "timeout_shutdown": 2.0,
 }
+type Stream = Literal["trades", "book", "quotes"]
 type Components = Sequence[ImportableActorConfig | ImportableStrategyConfig | Mapping[str, Any]]
 
 
@@ -136,7 +137,7 @@ def replay_live(
     venue: Literal["binance", "bybit"] = "binance",
     order: Order = "received",
     speed: float | None = None,
-    quotes: bool = False,
+    streams: Sequence[Stream] = ("trades", "book"),
     timeout_s: float = 60.0,
 ) -> Replayed:
     """Replay a recording into a real node with paper execution; return what it captured.
@@ -144,9 +145,9 @@ def replay_live(
     The node runs in a process of its own, built from the `configs/paper_*.json` of the venue with
     the adapter pointed at a double that replays `recording` (one or more files, or a session read
     before) in `order`, at `speed` times real time (None: as fast as the node handles it). The
-    replay starts once some component has subscribed to trades and to book deltas (and to quotes,
-    where `quotes` is set, Binance only). When it has finished and the node has handled all of it,
-    the node is stopped as by Ctrl-C.
+    replay starts once components have subscribed to each of `streams` ("trades", "book", and at
+    Binance "quotes"): name those that the components under test use. When it has finished and the
+    node has handled all of it, the node is stopped as by Ctrl-C.
 
     `actors` and `strategies` are importable configs (or their dicts) of classes that the child
     process can import, such as `tests.venues.components:Recorder`. A component hands its results
@@ -159,7 +160,7 @@ def replay_live(
     begin = time.perf_counter()
     double_class = {"binance": BinanceDouble, "bybit": BybitDouble}[venue]
     with double_class(session, speed=speed, lifetime_s=timeout_s + 30) as double:
-        double.needs |= {"@bookTicker"} if quotes else set()
+        double.needs = {double.STREAMS[stream] for stream in streams}
         config = node_config(f"paper_{venue}.json", double, actors, strategies)
         with running_node(double, config) as node:
             wait_for(double, node, timeout_s)
