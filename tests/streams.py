@@ -10,16 +10,17 @@ SECOND = 1_000_000_000
 quick = settings(deadline=None, max_examples=60)
 
 _waits = st.sampled_from([0, 0, 0, 1, SECOND // 10, SECOND, 10 * SECOND, 61 * SECOND])
-_moves = st.sampled_from([0, 0, 0, 1, -1, 2, -3, 9, -700])
+_moves = st.sampled_from([0, 0, 0, 1, -1, 2, -3, 9, -90])
 _sizes = st.one_of(st.integers(1, 5), st.integers(1, 1000), st.just(10**9))
 _sides = st.sampled_from([1, 1, -1, -1, 0])
 
 
 @st.composite
-def tapes(draw: st.DrawFn, most: int = 80, least: int = 0) -> Trades:
-    """Up to `most` trades in order of time."""
+def tapes(draw: st.DrawFn, most: int = 80, least: int = 0, price: int | None = None) -> Trades:
+    """Up to `most` trades in order of time, about one price."""
     ts = draw(st.integers(1, 100)) * SECOND
-    price = draw(st.sampled_from([5, 1000, 600_000, -40]))
+    if price is None:
+        price = draw(st.sampled_from([5, 1000, 600_000, -40]))
     rows = []
     for wait, move, size, side in draw(
         st.lists(st.tuples(_waits, _moves, _sizes, _sides), min_size=least, max_size=most)

@@ -69,16 +69,18 @@ def stacks(rule, cells):
 
 def poc(volumes):
     """Row with the most volume; then nearest the middle; then the lower."""
-    middle = Fraction(len(volumes) - 1, 2)
-    return min(range(len(volumes)), key=lambda i: (-volumes[i], abs(i - middle), i))
+    n = len(volumes)
+    return min(range(n), key=lambda i: (-volumes[i], abs(2 * i - (n - 1)), i))
 
 
 def value_area(volumes, share=Fraction(7, 10), step=2):
     """(lowest row, highest row) that hold the share, grown from the POC by pairs of rows."""
     low = high = poc(volumes)
-    while sum(volumes[low : high + 1]) < share * sum(volumes):
+    held, target = volumes[low], share * sum(volumes)
+    while held < target:
         above = sum(volumes[high + 1 : high + 1 + step]) if high < len(volumes) - 1 else -1
         below = sum(volumes[max(0, low - step) : low]) if low > 0 else -1
+        held += max(above, below)
         if above >= below:
             high = min(high + step, len(volumes) - 1)
         else:
