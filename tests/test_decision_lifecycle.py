@@ -11,15 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.decision.lifecycle import (
-    MAX_EXIT_REFUSALS,
-    Event,
-    LifecycleConfig,
-    Plan,
-    State,
-    event_rank,
-    step,
-)
+from of_nautilus.decision.lifecycle import step
 from of_nautilus.decision.orders import (
     Accepted,
     CancelOrder,
@@ -44,6 +36,8 @@ from of_nautilus.decision.orders import (
     WorkingOrder,
 )
 from of_nautilus.decision.recovery import VenueView, recover
+from of_nautilus.decision.state import Event, LifecycleConfig, Plan, State, event_rank
+from of_nautilus.decision.stepper import MAX_EXIT_REFUSALS
 from of_nautilus.decision.table import (
     LEGAL,
     LIFECYCLE_KINDS,

@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from of_nautilus.decision.gate import SECOND, GateConfig
-from of_nautilus.decision.lifecycle import MAX_EXIT_REFUSALS, LifecycleConfig
 from of_nautilus.decision.orders import (
     Accepted,
     CancelOrder,
@@ -23,9 +22,12 @@ from of_nautilus.decision.orders import (
     Role,
     SubmitEntry,
 )
+from of_nautilus.decision.records import Bar, Output, Seen, TradeClosed
 from of_nautilus.decision.risk import RiskConfig
 from of_nautilus.decision.settings import TradeConfig
-from of_nautilus.decision.trader import Bar, Output, Seen, TradeClosed, TradeManager
+from of_nautilus.decision.state import LifecycleConfig
+from of_nautilus.decision.stepper import MAX_EXIT_REFUSALS
+from of_nautilus.decision.trader import TradeManager
 from tests.test_decision_trader import DAY, MIN, START, profile
 
 ROLES = {

@@ -27,13 +27,7 @@ from of_nautilus.decision.orders import (
     Role,
     SubmitEntry,
 )
-from of_nautilus.decision.recovery import VenueView
-from of_nautilus.decision.registry import LevelChange
-from of_nautilus.decision.risk import Market, RiskConfig
-from of_nautilus.decision.settings import Settings, TradeConfig, exit_warning, settle
-from of_nautilus.decision.status import Status
-from of_nautilus.decision.table import IN_TRADE, Kind, Phase
-from of_nautilus.decision.trader import (
+from of_nautilus.decision.records import (
     Bar,
     EntryPlanned,
     EntryRefused,
@@ -42,8 +36,14 @@ from of_nautilus.decision.trader import (
     Output,
     Seen,
     TradeClosed,
-    TradeManager,
 )
+from of_nautilus.decision.recovery import VenueView
+from of_nautilus.decision.registry import LevelChange
+from of_nautilus.decision.risk import Market, RiskConfig
+from of_nautilus.decision.settings import Settings, TradeConfig, exit_warning, settle
+from of_nautilus.decision.status import Status
+from of_nautilus.decision.table import IN_TRADE, Kind, Phase
+from of_nautilus.decision.trader import TradeManager
 from tests.conftest import vectors
 
 MIN = 60 * SECOND

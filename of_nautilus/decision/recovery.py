@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from of_nautilus.decision.lifecycle import LifecycleConfig, Plan, State, Stepper
 from of_nautilus.decision.orders import Command, Role, WorkingOrder
+from of_nautilus.decision.state import LifecycleConfig, Plan, State
+from of_nautilus.decision.stepper import Stepper
 from of_nautilus.decision.table import Kind, Phase
 
 

@@ -5,9 +5,9 @@ import msgspec
 from of_nautilus.decision.framing import FramingConfig
 from of_nautilus.decision.gate import SECOND, GateConfig
 from of_nautilus.decision.levels import LevelConfig
-from of_nautilus.decision.lifecycle import LifecycleConfig
 from of_nautilus.decision.risk import RiskConfig
 from of_nautilus.decision.score import ScoreConfig
+from of_nautilus.decision.state import LifecycleConfig
 from of_nautilus.decision.table import Kind
 
 RULES = ("robust", "source")
