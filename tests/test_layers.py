@@ -22,6 +22,7 @@ EDGE = {"ingest", "model", "report", "dashboard", "demo", "backtest", "cli"}
 # A unit is a module or folder right under the package; each may import itself and these.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "compiled": set(),
     "core": set(),
     "patterns": {"core"},
     "decision": {"core"},
