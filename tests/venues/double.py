@@ -180,6 +180,10 @@ class VenueDouble(VenueServer, ABC):
         """Close every market socket."""
         await self._kick(self.market)
 
+    async def rest(self) -> None:
+        """Give clients the time to get over what has just happened."""
+        await asyncio.sleep(1)
+
     async def _kick(self, channels: set[Channel]) -> None:
         leaving = list(channels)
         channels.clear()
