@@ -415,6 +415,23 @@ def _group_runs(metadata: Any, low: int, high: int, rows: int) -> Iterator[list[
         yield run
 
 
+def held_range(kind: type[Columns], store: Store, path: str) -> tuple[int, int]:
+    """The first and last `ts_init` that a file holds, whatever its name says."""
+    ends: list[int] = []
+    with store.open_parquet(path) as file:
+        column = file.schema_arrow.get_field_index("ts_init")
+        for group in range(file.metadata.num_row_groups):
+            stats = file.metadata.row_group(group).column(column).statistics
+            if stats is None or not stats.has_min_max:
+                ends = []
+                break
+            ends += (stats.min, stats.max)
+    if not ends:
+        for piece in iter_file(kind, store, path, None, None, 1_000_000):
+            ends += (int(piece.ts_init.min()), int(piece.ts_init.max()))
+    return min(ends), max(ends)
+
+
 # -- names --------------------------------------------------------------------------------------
 
 

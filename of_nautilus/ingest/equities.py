@@ -88,7 +88,7 @@ def ingest_equities(
 def _trades(dropped: dict[int, str], date: str | None, job: Job, path: Path) -> Iterator[Columns]:
     day = day_in_name(path, date)
     midnight = day_start(day, "America/New_York")
-    first_id = int(f"{day:%Y%m%d}") * 10**9
+    next_id = int(f"{day:%Y%m%d}") * 10**9 + 1
     outside = total = 0
     for line, batch in read_table(job.sources, path, _TYPES, names=_NAMES, header=False):
         ms = batch["ms"].to_numpy()
@@ -110,8 +110,9 @@ def _trades(dropped: dict[int, str], date: str | None, job: Job, path: Path) -> 
             price=job.prices(batch["price"].to_numpy()[keep] / 1e4, path, lines),
             size=batch["size"].to_numpy()[keep] * 10**job.size_precision,
             side=np.zeros(len(times), np.int8),
-            trade_id=first_id + lines,
+            trade_id=np.arange(next_id, next_id + len(times)),
         )
+        next_id += len(times)
 
 
 def _kept(job: Job, batch: pa.RecordBatch, dropped: dict[int, str], path: Path, line: int) -> Any:
