@@ -270,13 +270,12 @@ class TestSweep:
             config = SweepConfig(max_volume_per_level=most)
             state, ring = sweep.new_sweep()
             sweep.set_source_limits(state[0], config, max_per_level=most)
-            # Book first, then the levels; the last one ends `displacement` away from the first.
-            sweep.note_book(state[0], 1, 0, thin, 0.0, 0.0)
+            # The last level lies `displacement` away from the first.
             start = 100_000
             end = start + max(round(displacement * start), levels - 1)
             prices = [*range(start, start + levels - 1), end]
             fired = [
-                sweep.step_sweep(state, ring, (i + 1) * 100 * MS, price, per_level, 1)
+                sweep.step_sweep(state, ring, (i + 1) * 100 * MS, price, per_level, 1, thin)
                 for i, price in enumerate(prices)
             ]
             assert any(fired) == (answer is not None)
@@ -291,21 +290,16 @@ class TestSweep:
     def test_robust_signal_with_a_book(self):
         state, ring = sweep.new_sweep()
         sweep.set_robust_limits(state[0], SweepConfig(), min_span=5, row_ticks=2, r1=10.0)
-        sweep.note_book(state[0], 1, 0, 3, 50.0, 40.0)
-        steps = [(SECOND + i * 10 * MS, 1000 + i, 10, 1) for i in range(6)]
+        # The book of its first level counts: later ones are thin because of the sweep.
+        steps = [
+            (SECOND + i * 10 * MS, 1000 + i, 10, 1, 9 if i else 3, 10 if i else 40)
+            for i in range(6)
+        ]
         assert [sweep.step_sweep(state, ring, *step) for step in steps] == [0, 0, 0, 0, 0, 1]
         signal = sweep.fired_signal(state[0])
         # Three rows, a quarter of each level, half a usual range, thin.
         assert signal.strength == 15 * 3 + 20 * 0.75 + 20 * 0.5 + 15
         assert (signal.side, signal.price, signal.ts) == (1, 1005, steps[-1][0])
-
-    def test_the_book_must_be_older_than_the_sweep(self):
-        state, ring = sweep.new_sweep()
-        sweep.set_robust_limits(state[0], SweepConfig(), min_span=3, row_ticks=1, r1=10.0)
-        sweep.note_book(state[0], SECOND, 0, 3, 50.0, 40.0)
-        for i in range(4):
-            sweep.step_sweep(state, ring, SECOND + i, 1000 + i, 1, 1)
-        assert sweep.fired_signal(state[0]).reasons["thin_levels"] == 0
 
     def test_cooldown(self):
         def count(again):

@@ -1,7 +1,8 @@
 """Sweep: one side runs through several price levels within a moment.
 
 What runs through them is told by the book, level by level as each is consumed, or where there is
-no book by the trades alone. Both come in as prints: (time, price, volume, side of the aggressor).
+no book by the trades alone. Both come in as prints: (time, price, volume, side of the aggressor),
+those of a book with what it showed before: how many thin levels, and the usual size of one.
 """
 
 from typing import Any
@@ -15,7 +16,8 @@ from of_nautilus.patterns.signal import Pattern, Signal
 
 _NS = 1_000_000_000
 # Columns of a print in the ring.
-TS, PRICE, SIZE, SIDE = range(4)
+TS, PRICE, SIZE, SIDE, THIN, USUAL = range(6)
+_COLUMNS = 6
 
 SWEEP = record(
     # What fires: ticks, lots and ns.
@@ -37,13 +39,6 @@ SWEEP = record(
     ("high", INT),
     ("low_before", INT),
     ("high_before", INT),
-    # The book before the sweep, bid and ask: when, thin levels, usual size of a level.
-    ("book_ts", INT),
-    ("book_ts_before", INT),
-    ("thin", INT, (2,)),
-    ("thin_before", INT, (2,)),
-    ("usual", FLOAT, (2,)),
-    ("usual_before", FLOAT, (2,)),
     # What fired in the last step.
     ("fired_count", INT),
     ("fired_ts", INT),
@@ -55,7 +50,7 @@ SWEEP = record(
     ("fired_levels", INT),
     ("fired_prices", INT),
     ("fired_thin", INT),
-    ("fired_usual", FLOAT),
+    ("fired_usual", INT),
 )
 _LEVELS = 64  # counted one by one up to here
 
@@ -119,7 +114,7 @@ def new_sweep(prints: int = 1024) -> tuple[State, Ints]:
     """
     if prints < 1 or prints & (prints - 1):
         raise ValueError(f"`prints` must be a power of two, was {prints}")
-    return allocate(SWEEP), np.zeros((prints, 4), np.int64)
+    return allocate(SWEEP), np.zeros((prints, _COLUMNS), np.int64)
 
 
 def set_robust_limits(
@@ -171,11 +166,12 @@ def has_room(sweep, ring, ts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def add_print(sweep, ring, ts, price, size, side):  # type: ignore[no-untyped-def]
+def add_print(sweep, ring, ts, price, size, side, thin=0, usual=0):  # type: ignore[no-untyped-def]
     """Add one print for which there is room; return 1 if it completes a sweep (compiled).
 
-    With a book, a print is a consumed level: its price, what traded there, and the side that hit
-    it. Times must not run backwards.
+    With a book, a print is a consumed level: its price, what traded there, the side that hit it,
+    and of its side of the book before: thin levels, and the median lots of a level. Times must not
+    run backwards.
     """
     sweep.fired_count = 0
     if sweep.ready == 0:
@@ -186,6 +182,8 @@ def add_print(sweep, ring, ts, price, size, side):  # type: ignore[no-untyped-de
     ring[at, 1] = price
     ring[at, 2] = size
     ring[at, 3] = side
+    ring[at, 4] = thin
+    ring[at, 5] = usual
     if ts >= sweep.stretch or sweep.head == 1:
         _next_stretch(sweep, ts, price)
     elif price > sweep.high:
@@ -224,6 +222,7 @@ def _judge(sweep, ring, ts, price, side):  # type: ignore[no-untyped-def]
     start = price
     own = 0
     total = 0
+    first = sweep.head - 1
     number = sweep.head
     while number > oldest and ring[(number - 1) & mask, 0] > since:
         number -= 1
@@ -231,6 +230,7 @@ def _judge(sweep, ring, ts, price, side):  # type: ignore[no-untyped-def]
         total += ring[at, 2]
         if ring[at, 3] == side:
             own += ring[at, 2]
+            first = number
             if (start - ring[at, 1]) * side > 0:
                 start = ring[at, 1]
     if (price - start) * side < sweep.min_span or own < sweep.min_share * total - 1e-9:
@@ -251,16 +251,8 @@ def _judge(sweep, ring, ts, price, side):  # type: ignore[no-untyped-def]
     sweep.fired_all_volume = total
     sweep.fired_levels = levels
     sweep.fired_prices = prices
-    hit = 1 if side > 0 else 0
-    began = ring[number & mask, 0]
-    sweep.fired_thin = 0
-    sweep.fired_usual = 0.0
-    if 0 < sweep.book_ts < began:
-        sweep.fired_thin = sweep.thin[hit]
-        sweep.fired_usual = sweep.usual[hit]
-    elif 0 < sweep.book_ts_before < began:
-        sweep.fired_thin = sweep.thin_before[hit]
-        sweep.fired_usual = sweep.usual_before[hit]
+    sweep.fired_thin = ring[first & mask, 4]
+    sweep.fired_usual = ring[first & mask, 5]
     return 1
 
 
@@ -288,39 +280,25 @@ def _count_levels(ring, first, end, side, row_ticks):  # type: ignore[no-untyped
 
 
 @njit(cache=True)
-def wants_book(sweep, ts):  # type: ignore[no-untyped-def]
-    """Return whether `note_book` should be called: the noted book is a window old (compiled)."""
-    return ts >= sweep.book_ts + sweep.window
-
-
-@njit(cache=True)
-def note_book(sweep, ts, thin_bid, thin_ask, usual_bid, usual_ask):  # type: ignore[no-untyped-def]
-    """Note the book as it stands, for a sweep that begins later (compiled).
-
-    Thin levels among the best 20 of each side, and the median size of a level, lots.
-    """
-    sweep.book_ts_before = sweep.book_ts
-    for k in range(2):
-        sweep.thin_before[k] = sweep.thin[k]
-        sweep.usual_before[k] = sweep.usual[k]
-    sweep.book_ts = ts
-    sweep.thin[0] = thin_bid
-    sweep.thin[1] = thin_ask
-    sweep.usual[0] = usual_bid
-    sweep.usual[1] = usual_ask
-
-
-@njit(cache=True)
-def step_sweep(state: State, ring: Ints, ts: int, price: int, size: int, side: int) -> int:
+def step_sweep(
+    state: State,
+    ring: Ints,
+    ts: int,
+    price: int,
+    size: int,
+    side: int,
+    thin: int = 0,
+    usual: int = 0,
+) -> int:
     """Advance by one print: 1 if it completes a sweep, 0 if not, -1 if the ring must grow first."""
     if not has_room(state[0], ring, ts):
         return -1
-    return add_print(state[0], ring, ts, price, size, side)
+    return add_print(state[0], ring, ts, price, size, side, thin, usual)
 
 
 def widen_ring(sweep: Any, ring: Ints) -> Ints:
     """Return a ring twice as long that holds the same prints."""
-    wider = np.zeros((2 * len(ring), 4), np.int64)
+    wider = np.zeros((2 * len(ring), _COLUMNS), np.int64)
     head = int(sweep.head)
     for number in range(max(0, head - len(ring)), head):
         wider[number % len(wider)] = ring[number % len(ring)]
@@ -332,7 +310,7 @@ def fired_signal(sweep: Any) -> Signal:
     prices, levels = int(sweep.fired_prices), int(sweep.fired_levels)
     start, end = int(sweep.fired_start), int(sweep.fired_end)
     volume, thin = int(sweep.fired_volume), int(sweep.fired_thin)
-    usual, span = float(sweep.fired_usual), abs(end - start)
+    usual, span = int(sweep.fired_usual), abs(end - start)
     reasons: dict[str, float] = {
         "span_ticks": span,
         "min_span_ticks": int(sweep.min_span),
