@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.sessions import MINUTE, SECOND
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine import (
+    BarClosed,
     BarType,
     Event,
     FlowConfig,
@@ -21,10 +21,11 @@ from of_nautilus.engine import (
     SessionClosed,
     SessionStarted,
     VpinConfig,
+    signals_of,
 )
 from of_nautilus.patterns.absorption import AbsorptionConfig
 from of_nautilus.patterns.initiative import InitiativeConfig
-from of_nautilus.patterns.signal import Signal, signals_digest
+from of_nautilus.patterns.signal import signals_digest
 from of_nautilus.patterns.sweep import SweepConfig
 from of_nautilus.patterns.thresholds import Rules, Thresholds
 
@@ -89,8 +90,8 @@ def stream(engine: FlowEngine, trades: Any) -> list[Event]:
 def told(events: list[Event]) -> list[Any]:
     """Events in a form that compares."""
     return [
-        e.to_bytes()
-        if isinstance(e, ClosedBar)
+        (e.bar.to_bytes(), e.signals, e.units)
+        if isinstance(e, BarClosed)
         else (e.start, e.end, vars(e.profile) | {"hist": e.profile.hist.tolist()})
         if isinstance(e, SessionClosed)
         else e
@@ -147,8 +148,8 @@ def test_mirrored_sides_mirror_the_signals() -> None:
         **SOURCE,
     )
     plain, mirror = FlowEngine(SCALE, config), FlowEngine(SCALE, config)
-    a = [e for e in plain.run_trades(ts, price, size, side) if isinstance(e, Signal)]
-    b = [e for e in mirror.run_trades(*mirrored) if isinstance(e, Signal)]
+    a = list(signals_of(plain.run_trades(ts, price, size, side)))
+    b = list(signals_of(mirror.run_trades(*mirrored)))
     assert len(a) > 10
     assert [(s.ts, s.pattern, s.side, s.price) for s in a] == [
         (s.ts, s.pattern, -s.side, 1_200_000 - s.price) for s in b
@@ -163,7 +164,7 @@ def test_time_bars_equal_a_recount(seed: int) -> None:
     engine = FlowEngine(SCALE, FlowConfig.bars_only(session="30min"))
     events = engine.run_trades(ts, price, size, side)
     events += engine.advance(int(ts[-1]) + MINUTE)
-    bars = [e for e in events if isinstance(e, ClosedBar)]
+    bars = [e.bar for e in events if isinstance(e, BarClosed)]
     counted: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 6))
     for t, p, q, s in zip(ts.tolist(), price.tolist(), size.tolist(), side.tolist(), strict=True):
         column = {1: 1, -1: 0, 0: 2}[s]
@@ -188,9 +189,9 @@ def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
     for event in engine.run_trades(*tape(1, 900)):
         if isinstance(event, SessionStarted):
             running = 0
-        elif isinstance(event, ClosedBar):
-            running += event.delta
-            assert event.cvd == running
+        elif isinstance(event, BarClosed):
+            running += event.bar.delta
+            assert event.bar.cvd == running
             seen += 1
     assert seen > 20
 
@@ -200,7 +201,7 @@ def test_counted_bars_close_on_the_trade_that_fills_them(bar: BarType) -> None:
     config = next(c for c in CONFIGS if c.bar == bar and c is not ROBUST)
     engine = FlowEngine(SCALE, config)
     trades = tape(2, 900)
-    bars = [e for e in engine.run_trades(*trades) if isinstance(e, ClosedBar)]
+    bars = [e.bar for e in engine.run_trades(*trades) if isinstance(e, BarClosed)]
     measure = {
         BarType.TICK: lambda b: b.trades,
         BarType.VOLUME: lambda b: b.volume,
@@ -233,7 +234,7 @@ def test_bad_data_is_counted_and_survived() -> None:
         "off_grid_prices": 0,
         "off_grid_sizes": 0,
     }
-    (bar,) = (e for e in engine.advance(start + MINUTE) if isinstance(e, ClosedBar))
+    (bar,) = (e.bar for e in engine.advance(start + MINUTE) if isinstance(e, BarClosed))
     assert (bar.buy, bar.sell, bar.unclassified) == (5, 2, 2)
     assert bar.last_ts == start + 7
 
@@ -254,7 +255,7 @@ def test_decimals_of_the_host_are_floored_to_the_grid_and_counted() -> None:
     minute = 1_723_161_300 * SECOND
     engine.on_tick(minute - 128, 61800.3, 0.005, 1)
     engine.on_tick(minute + 5, 61800.35, 0.0057, -1)
-    (bar,) = (e for e in engine.advance(minute + MINUTE) if isinstance(e, ClosedBar))
+    (bar,) = (e.bar for e in engine.advance(minute + MINUTE) if isinstance(e, BarClosed))
     assert bar.open_ts == minute
     assert (bar.open, bar.close, bar.buy, bar.sell) == (618_003, 618_003, 5, 5)
     assert engine.quality["off_grid_prices"] == 1
@@ -274,9 +275,7 @@ def test_two_runs_have_one_hash() -> None:
     for _ in range(2):
         engine = FlowEngine(SCALE, BUSY)
         events = engine.run_trades(*tape(9, 900))
-        runs.append(
-            (engine.bars_sha256, signals_digest(e for e in events if isinstance(e, Signal)))
-        )
+        runs.append((engine.bars_sha256, signals_digest(signals_of(events))))
     assert runs[0] == runs[1]
 
 
@@ -286,7 +285,7 @@ def test_a_bar_wider_than_its_window_loses_nothing() -> None:
     prices = [600_000, 600_900, 597_000, 650_000, 100]
     for i, price in enumerate(prices):
         engine.on_trade(start + i, price, i + 1, 1)
-    (bar,) = (e for e in engine.advance(start + MINUTE) if isinstance(e, ClosedBar))
+    (bar,) = (e.bar for e in engine.advance(start + MINUTE) if isinstance(e, BarClosed))
     assert len(bar.cells) == 650_000 - 100 + 1
     for i, price in enumerate(prices):
         assert bar.cells[price - 100, 1] == i + 1

@@ -6,10 +6,11 @@ scan over arrays; a test.
 """
 
 from of_nautilus.engine.config import BarType, CvdResets, FlowConfig, VpinConfig
-from of_nautilus.engine.events import Event, SessionClosed, SessionStarted
-from of_nautilus.engine.flow import FlowEngine
+from of_nautilus.engine.events import BarClosed, Event, SessionClosed, SessionStarted
+from of_nautilus.engine.flow import FlowEngine, signals_of
 
 __all__ = [
+    "BarClosed",
     "BarType",
     "CvdResets",
     "Event",
@@ -18,4 +19,5 @@ __all__ = [
     "SessionClosed",
     "SessionStarted",
     "VpinConfig",
+    "signals_of",
 ]

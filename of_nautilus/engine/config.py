@@ -81,6 +81,8 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Whether stacked imbalances, unfinished auctions and imbalance streaks are signals too.
     profile : bool
         Whether sessions have a volume profile.
+    profile_row_ticks : int
+        Height of its rows, >= 1; 0 for the median range of the last five sessions over 40.
     vwap : bool
         Whether sessions have a VWAP with bands.
     windows_s : tuple of float
@@ -107,6 +109,7 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     divergence: DivergenceConfig | None = DivergenceConfig()
     confirmations: bool = False
     profile: bool = True
+    profile_row_ticks: int = 0
     vwap: bool = False
     windows_s: tuple[float, ...] = ()
     large_trades: bool = False
@@ -118,6 +121,8 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError(f"`bar_size` must be > 0, was {self.bar_size}")
         if self.ticks_per_row < 1:
             raise ValueError(f"`ticks_per_row` must be >= 1, was {self.ticks_per_row}")
+        if self.profile_row_ticks < 0:
+            raise ValueError(f"`profile_row_ticks` must be >= 0, was {self.profile_row_ticks}")
         if not all(span > 0 for span in self.windows_s):
             raise ValueError(f"`windows_s` must hold spans > 0, was {self.windows_s}")
         SessionClock(self.session)

@@ -8,7 +8,16 @@ from of_nautilus.patterns.signal import Signal
 from of_nautilus.patterns.units import FrozenUnits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class BarClosed:
+    """A bar closed; these patterns it shows, in a fixed order, judged by these units."""
+
+    bar: ClosedBar
+    signals: tuple[Signal, ...] = ()
+    units: FrozenUnits | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SessionStarted:
     """A session begins at `ts` and ends at `end`, ns UTC; `units` hold for it, if known yet."""
 
@@ -17,13 +26,16 @@ class SessionStarted:
     units: FrozenUnits | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
-    """A session in which something traded is over, at `end`, ns UTC; this was its profile."""
+    """A session in which something traded is over, at `end`, ns UTC; this was its profile.
+
+    The rows are as high as the config says, or chosen so that usual sessions have 40 of them.
+    """
 
     start: int
     end: int
     profile: Profile
 
 
-Event = ClosedBar | Signal | SessionStarted | SessionClosed
+Event = BarClosed | Signal | SessionStarted | SessionClosed

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -12,14 +14,17 @@ from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.record import Bytes, Ints, State, allocate, digest
 from of_nautilus.core.sessions import DAY, SECOND, SessionClock
 from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
+from of_nautilus.core.value_area import coarsen
 from of_nautilus.engine import step as steps
 from of_nautilus.engine.config import BarType, CvdResets, FlowConfig
 from of_nautilus.engine.detect import Detector
-from of_nautilus.engine.events import Event, SessionClosed, SessionStarted
+from of_nautilus.engine.events import BarClosed, Event, SessionClosed, SessionStarted
 from of_nautilus.patterns import absorption, sweep, tape_sizes
+from of_nautilus.patterns.signal import Signal
 
 _NOTHING: list[Event] = []
 _VPIN_SESSIONS = 20
+_PROFILE_SESSIONS, _PROFILE_ROWS = 5, 40
 
 
 class FlowEngine:
@@ -36,7 +41,7 @@ class FlowEngine:
     >>> engine = FlowEngine(MarketScale(Decimal("0.1"), Decimal("0.001")))
     >>> events = engine.on_trade(0, 600_000, 5, 1) + engine.on_trade(60 * 10**9, 600_001, 7, -1)
     >>> [type(event).__name__ for event in events]
-    ['SessionStarted', 'ClosedBar']
+    ['SessionStarted', 'BarClosed']
     """
 
     def __init__(self, scale: MarketScale, config: FlowConfig | None = None) -> None:
@@ -83,6 +88,7 @@ class FlowEngine:
         self._bar_count = 0
         self._session_volumes: deque[int] = deque(maxlen=_VPIN_SESSIONS)
         self._session_volume = 0
+        self._session_ranges: deque[int] = deque(maxlen=_PROFILE_SESSIONS)
         self._bind()
 
     def _bind(self) -> None:
@@ -237,6 +243,7 @@ class FlowEngine:
                 "bars_chain": self._bars_chain,
                 "session_volumes": list(self._session_volumes),
                 "session_volume": self._session_volume,
+                "session_ranges": list(self._session_ranges),
             }
         )
 
@@ -259,6 +266,7 @@ class FlowEngine:
         self._bars_chain = content["bars_chain"]
         self._session_volumes = deque(content["session_volumes"], maxlen=_VPIN_SESSIONS)
         self._session_volume = content["session_volume"]
+        self._session_ranges = deque(content["session_ranges"], maxlen=_PROFILE_SESSIONS)
         self._bind()
 
     def _made_by(self) -> str:
@@ -324,17 +332,13 @@ class FlowEngine:
         self._session_volume += bar.volume
         if self.config.impact:
             impact.step_amihud(self._amihud, self._amihud_ring, bar.close, bar.dollars)
-        self._events.append(bar)
-        self._events += self._detector.on_bar(bar, self._state[0])
+        signals = self._detector.on_bar(bar, self._state[0])
+        self._events.append(BarClosed(bar, tuple(signals), self._detector.units))
 
     def _roll_session(self, ts: int) -> None:
         """End the session, if there was one, and begin the one at or after `ts`."""
         engine = self._state[0]
-        ended = self.session_profile() if self.config.profile else None
-        if ended is not None:
-            self._events.append(
-                SessionClosed(int(engine.session_start), int(engine.session_end), ended)
-            )
+        self._end_session(int(engine.session_start), int(engine.session_end))
         self._next_buckets()
         start, end = self._sessions.bounds(ts)
         cvd_end = steps.NEVER
@@ -345,6 +349,19 @@ class FlowEngine:
         steps.start_session(self._state, self._hist, start, end, cvd_end, anchors)
         self._detector.on_session(start, engine)
         self._events.append(SessionStarted(start, end, self._detector.units))
+
+    def _end_session(self, start: int, end: int) -> None:
+        """Tell of the session's profile, on rows that suit the market's usual sessions."""
+        ended = self.session_profile()
+        if ended is None:
+            return
+        self._session_ranges.append(ended.high - ended.low)
+        height = self.config.profile_row_ticks or max(
+            1, round(float(np.median(self._session_ranges)) / _PROFILE_ROWS)
+        )
+        low_row, hist = coarsen(ended.low_row, ended.hist, 1, height)
+        told = replace(ended, ticks_per_row=height, low_row=low_row, hist=hist)
+        self._events.append(SessionClosed(start, end, told))
 
     def _start_vpin(self) -> None:
         config = self.config.vpin
@@ -395,3 +412,12 @@ _SAVED = (
     "_amihud",
     "_amihud_ring",
 )
+
+
+def signals_of(events: Iterable[Event]) -> Iterator[Signal]:
+    """Return every signal among events, in order: those of a bar when it closed."""
+    for event in events:
+        if isinstance(event, Signal):
+            yield event
+        elif isinstance(event, BarClosed):
+            yield from event.signals

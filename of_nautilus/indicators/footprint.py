@@ -7,7 +7,7 @@ from typing import ClassVar
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.core.value_area import point_of_control
-from of_nautilus.engine import BarType, FlowConfig, FlowEngine
+from of_nautilus.engine import BarClosed, BarType, FlowConfig, FlowEngine
 from of_nautilus.indicators.base import Output, TradeIndicator
 
 
@@ -144,8 +144,8 @@ class Footprint(TradeIndicator):
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals."""
         for event in self._engine.on_tick(ts, price, size, side):
-            if isinstance(event, ClosedBar):
-                self.bars.append(event)
+            if isinstance(event, BarClosed):
+                self.bars.append(event.bar)
         self._seen(ready=bool(self.bars))
 
     def _reset(self) -> None:

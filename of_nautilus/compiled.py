@@ -9,7 +9,7 @@ import hashlib
 from contextlib import suppress
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
 
 
 def sources_digest() -> str:
