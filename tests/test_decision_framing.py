@@ -13,6 +13,7 @@ from of_nautilus.decision.framing import (
     SessionProfile,
     ValueArea,
     auction_hook,
+    auto_ticks_per_row,
     base_bias,
     daily_bias,
     frame_bias,
@@ -123,6 +124,19 @@ def test_frame_bias_reads_the_last_sessions() -> None:
     assert frame_bias([older, hooked]).confidence == 79.0
     with pytest.raises(ValueError, match="`sessions`"):
         frame_bias([])
+
+
+def test_auto_rows() -> None:
+    def days(*ranges: int) -> list[SessionProfile]:
+        return [session(0, [1, 2, 1], high=r) for r in ranges]
+
+    assert auto_ticks_per_row(days(10)) == 1
+    assert auto_ticks_per_row(days(400, 800)) == 15
+    assert auto_ticks_per_row(days(59, 60)) == 1  # 1.4875
+    assert auto_ticks_per_row(days(60)) == 2  # 1.5
+    assert auto_ticks_per_row(days(9_000, 9_000, 9_000, 400, 100, 500, 300, 9_000)) == 10
+    with pytest.raises(ValueError, match="`sessions`"):
+        auto_ticks_per_row([])
 
 
 def test_session_survives_json() -> None:

@@ -167,6 +167,20 @@ def freeze_session(
     )
 
 
+def auto_ticks_per_row(sessions: Sequence[SessionProfile]) -> int:
+    """Return the row height, in ticks, that gives a typical recent session about 40 rows.
+
+    The median range of the last 5 sessions divided by 40, rounded, at least 1. Value areas and
+    shapes move with the number of rows: a profile of fewer than 20 or more than 400 says little.
+    """
+    if not sessions:
+        raise ValueError("`sessions` must hold a completed session, was empty")
+    ranges = sorted(day.high - day.low for day in sessions[-5:])
+    middle = len(ranges) // 2
+    doubled = ranges[middle] + ranges[-middle - 1]
+    return max(1, (doubled + 40) // 80)
+
+
 def value_relation(current: ValueArea, previous: ValueArea) -> Relation:
     """Tell where the current value area lies relative to the previous one.
 

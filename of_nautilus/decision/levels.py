@@ -40,7 +40,6 @@ STRENGTHS = {
     LevelKind.STACKED_ZONE: 0.0,
 }
 CONFLUENCE = 20.0
-WATCH_STRENGTH = 50.0
 TARGET_KINDS = (
     LevelKind.VAL,
     LevelKind.VAH,

@@ -34,15 +34,19 @@ class Stepper:
 
     @property
     def orders(self) -> Orders:
+        """What is known of the venue."""
         return self.state.orders
 
     def set(self, **changes: Any) -> None:
+        """Change fields of the state."""
         self.state = replace(self.state, **changes)
 
     def book(self, **changes: Any) -> None:
+        """Change fields of its orders."""
         self.set(orders=replace(self.orders, **changes))
 
     def note(self, what: str, reason: str = "", alarm: bool = False, **numbers: float) -> None:
+        """Note something for the journal."""
         pairs = tuple(numbers.items())
         self.commands.append(Note(what, self.ts, pairs, reason, alarm))
 
@@ -61,9 +65,11 @@ class Stepper:
     # Orders.
 
     def find(self, key: int) -> WorkingOrder | None:
+        """Return an open order, or None."""
         return next((order for order in self.orders.working if order.key == key), None)
 
     def of(self, role: Role) -> list[WorkingOrder]:
+        """Return the open orders of a role, oldest first."""
         return [order for order in self.orders.working if order.role is role]
 
     def put(self, order: WorkingOrder) -> None:
@@ -72,15 +78,18 @@ class Stepper:
         self.book(working=tuple(o for o in kept if o.leaves > 0))
 
     def drop(self, key: int) -> None:
+        """Forget an order."""
         self.book(working=tuple(o for o in self.orders.working if o.key != key))
 
     def send(self, role: Role, side: int, qty: int, price: int | None) -> int:
+        """Record a new order and return its key."""
         key = self.orders.next_key
         order = WorkingOrder(key, role, side, qty, price, self.ts)
         self.book(working=(*self.orders.working, order), next_key=key + 1)
         return key
 
     def cancel(self, orders: list[WorkingOrder]) -> None:
+        """Cancel those orders whose cancel is not under way."""
         for order in orders:
             if not order.leaving:
                 self.put(replace(order, status=Status.CANCELING))
@@ -155,10 +164,12 @@ class Stepper:
             self.finish(0, "late_fill")
 
     def plan(self) -> Plan:
+        """Return the plan of a trade that has one."""
         assert self.state.plan is not None
         return self.state.plan
 
     def _protect(self, position: int) -> None:
+        """One stop of the position's size; the old one goes once the new one is live."""
         side = -1 if position > 0 else 1
         stops = [order for order in self.of(Role.STOP) if not order.leaving]
         newest = stops[-1] if stops else None
@@ -174,6 +185,7 @@ class Stepper:
             self.cancel(stops[:-1])
 
     def _aim(self, position: int, plan: Plan) -> None:
+        """Targets for the whole position, after the stop."""
         if plan.target is None or self.state.target_lost:
             return
         if not any(order.status is Status.LIVE for order in self.of(Role.STOP)):
@@ -189,6 +201,7 @@ class Stepper:
             self.cancel(targets)
 
     def _exit(self, position: int) -> None:
+        """Close what is not being closed; a stop that has triggered closes its own part."""
         side = -1 if position > 0 else 1
         closing = [
             order
