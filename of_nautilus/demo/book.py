@@ -17,6 +17,7 @@ MARKET, QUOTE, WALL, THIN, WALK = range(5)
 ADD, UPDATE, DELETE, CLEAR = 1, 2, 3, 4
 
 LEVELS = 10  # shown at least
+THIN_LOTS = 70  # of a level on a thinned side, on average
 KEPT = 20  # shown at most: far levels stay until they are this far
 _REACH = 4  # levels that an ordinary order may print at
 _STEP = 5  # ticks that the touch moves with an ordinary order at most
@@ -39,7 +40,7 @@ STATE_FIELDS = 11
 def _queue(rng, mean, distance, price, thin):  # type: ignore[no-untyped-def]
     """Draw the size of a new level: deeper is larger, round prices draw more."""
     if thin:
-        return 40 + int(60 * rng.random())
+        return THIN_LOTS - 30 + int(60 * rng.random())
     size = mean * (0.6 + 0.05 * distance) * np.exp(0.5 * rng.standard_normal())
     if price % 10 == 0:
         size *= 1.6

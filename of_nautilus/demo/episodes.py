@@ -56,7 +56,7 @@ class Script:
         for _ in range(most):
             if until() or not self.plan.left:
                 return
-            self.plan.background(1, drift=side * speed, calm=0.6)
+            self.plan.background(1, drift=side * speed, calm=0.7)
 
     def approach(self, level: int, side: int) -> None:
         """Bring price to the level against the trade, in bars that all go the same way."""

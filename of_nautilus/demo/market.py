@@ -274,7 +274,7 @@ def _orders(plan: Plan, first: int, start: int, config: DemoConfig) -> Ints:
     n = lay_orders(
         plan.rng, config.start_ns + first * length, length, start, plan.knots[bars],
         plan.tilt[bars], volume, plan.delta[bars], kind, side, size, count, typical,
-        0.6 * DEPTH * config.bar_volume, 10.0, out,
+        0.6 * DEPTH * config.bar_volume, 10.0, plan.guard, out,
     )  # fmt: skip
     return out[:n]
 
@@ -339,7 +339,8 @@ class _Session:
             getattr(player, name)(side, method)
             self.episode = ""
             self.center()
-        self.scatter(todo, plan.left)
+        again, self.left_over = self.left_over, []
+        self.scatter(todo + again, plan.left)
 
     def center(self) -> None:
         """Let price wander around the last value area again."""
@@ -353,7 +354,7 @@ class _Session:
         todo = list(todo)
         while todo:
             kind, side, miss = todo.pop()
-            need = sum(KINDS[k][1] + GAP_BARS for k, _, _ in todo) + KINDS[kind][1]
+            need = sum(KINDS[k][1] + GAP_BARS + 1 for k, _, _ in todo) + KINDS[kind][1]
             spare = end - plan.j - need
             if spare < GAP_BARS:
                 self.left_over.append((kind, side, miss))

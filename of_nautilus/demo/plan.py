@@ -112,8 +112,8 @@ def walk(  # type: ignore[no-untyped-def]
     `alpha` turns into drift.
     """
     flow = np.empty(KNOTS)
-    kept = recent.copy()
     for i in range(j, j + bars):
+        kept = recent.copy()
         size = step * np.sqrt(expected[i] / usual)
         pull = drift
         if band > 0 and abs(at - center) > band:
@@ -130,7 +130,7 @@ def walk(  # type: ignore[no-untyped-def]
             for k in range(KNOTS):
                 flow[k] = rng.standard_normal()
                 own = 0.85 * flow[k] + 0.527 * rng.standard_normal()
-                lead = alpha * recent.sum() / KNOTS * 0.53
+                lead = alpha * recent.sum() / 6.5  # sums to alpha over the next minute
                 move = pull / KNOTS + calm * size * (own + lead)
                 price += max(-2.2 * step, min(2.2 * step, move))  # a jump would be a sweep
                 price = max(float(ground), min(float(ceiling), price))
@@ -140,16 +140,16 @@ def walk(  # type: ignore[no-untyped-def]
                 tilt[i, k] = 1.1 * np.tanh(flow[k])
                 top, bottom = max(top, knots[i, k]), min(bottom, knots[i, k])
             # Off its extremes at the end, so that the next bar's first print makes no new one.
-            if top - knots[i, KNOTS - 1] < 3 and top > at:
+            if guard and top - knots[i, KNOTS - 1] < 3 and top > at:
                 knots[i, KNOTS - 2] = top
                 knots[i, KNOTS - 1] = top - 3
-            if knots[i, KNOTS - 1] - bottom < 3 and bottom < at:
+            if guard and knots[i, KNOTS - 1] - bottom < 3 and bottom < at:
                 knots[i, KNOTS - 2] = bottom
                 knots[i, KNOTS - 1] = bottom + 3
             body = knots[i, KNOTS - 1] - at
             push = per_tick * (size * calm * flow.sum() + pull)
             net = cap * np.tanh(push / cap) * (0.9 + 0.2 * rng.random())
-            if net * body <= 0 or abs(body) < 3:
+            if guard and (net * body <= 0 or abs(body) < 3):
                 net = max(-0.12 * cap, min(0.12 * cap, net))
             volume[i] = int(expected[i] * np.exp(0.10 * rng.standard_normal()))
             delta[i] = int(min(0.6 * volume[i], max(-0.6 * volume[i], net)))
@@ -220,7 +220,7 @@ class Plan:
         self.rng, self.at, self.start, self.j = rng, at, at, 0
         self.per_session, self.bar_volume = per_session, bar_volume
         self.guard, self.alpha, self.cap = guard, alpha, delta_cap
-        self.range_ticks, self.step = range_ticks, range_ticks / 3.6
+        self.range_ticks, self.step = range_ticks, range_ticks / 3.3
         self.per_tick = 0.85 * delta_cap / range_ticks
         self.center, self.band = at, round(BAND * range_ticks)
         self.expected = bar_volume * activity(rng, bars, per_session)
@@ -265,7 +265,7 @@ class Plan:
         """Add ordinary bars, as many as the session has room for; `calm` scales their moves."""
         bars = max(0, min(bars, self.left))
         step = self.step * calm
-        band = 0 if one_way or drift else self.band
+        band = 0 if one_way or drift or not self.guard else self.band
         self.at = int(
             walk(
                 self.rng, self.j, bars, self.at, drift, one_way, self.center, band, step,
@@ -282,12 +282,8 @@ class Plan:
         volume: float,
         delta: float,
         special: tuple[int, int, int, int] = (0, 0, 0, 0),
-        extra: float = 0.0,
     ) -> None:
-        """Add one bar whose path is given relative to where the last one ended.
-
-        `extra` is the delta that the special orders add to what is planned.
-        """
+        """Add one bar whose path is given relative to where the last one ended."""
         j = self.j
         knots = self.at + np.asarray(path, np.int64)
         moves = np.diff(knots, prepend=self.at)
@@ -296,7 +292,7 @@ class Plan:
         self.volume[j], self.delta[j] = round(volume), round(delta)
         self.high[j] = max(int(knots.max()), self.at) + 1
         self.low[j] = min(int(knots.min()), self.at)
-        self.cvd[j] = (self.cvd[j - 1] if j else 0) + self.delta[j] + round(extra)
+        self.cvd[j] = (self.cvd[j - 1] if j else 0) + self.delta[j]
         self.special[j] = special
         self.at = int(knots[-1])
         self.j += 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from of_nautilus.demo.book import THIN_LOTS
 from of_nautilus.demo.plan import Plan
 from of_nautilus.demo.tape import BURSTS, KNOTS, ONE_BURST, PRESSURE, SLOW_SWEEP, SWEEP
 
@@ -93,8 +94,8 @@ def absorption_m2(plan: Plan, side: int, power: float, miss: int = -1, depth: in
     path[0] = -(depth // 2)
     path[-3:] = [-depth, 1 - depth, 1 - depth]
     price = plan.at - side * depth + (1 if side < 0 else 0)
-    delta = 0.75 * total
-    volume = max(1.3 * plan.usual(), 2.0 * total)
+    delta = 0.9 * total  # little of the other side, which would be absorbed as well
+    volume = max(plan.usual(), 1.5 * total)
     plan.bar(side * path, volume, -side * delta, (kind, -side, round(total / bursts), bursts))
     return Made(price, {"volume": total, "attempts": bursts if miss != 1 else 1})
 
@@ -127,7 +128,8 @@ def sweep(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
     path[6:] = levels
     path[8:] += plan.rng.integers(-2, 3, KNOTS - 8)
     price = plan.at
-    plan.bar(side * path, plan.steady(), 0, (kind, side, levels, 1), side * 70 * levels)
+    lots = THIN_LOTS * levels
+    plan.bar(side * path, plan.steady() + lots, side * lots, (kind, side, levels, 1))
     return Made(price, {"levels": levels})
 
 
@@ -160,10 +162,10 @@ def exhaustion(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
 def divergence(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
     """A second push to a new extreme that cumulative delta does not confirm."""
     way, base = -side, plan.steady()
-    steps = [1, -1, 12, 12, 12, -7, -7, -7, 8, 8, 11]
-    pushes = [0, 0, 1500, 1500, 1500, -1400, -1400, -1400, 150, 150, 150]
+    steps = [1, -1, 12, 12, 12, -12, -5, -4, 8, 8, 11]
+    pushes = [0, 0, 1300, 1300, 1300, -3500, -200, -100, 150, 150, 150]
     if miss == 0:  # confirmed
-        pushes[5:] = [-200, -200, -200, 500, 500, 500]
+        pushes[5:] = [-100, -100, -100, 300, 300, 300]
     elif miss == 1:  # no new extreme
         steps[8:] = [4, 4, 4]
     for k, (step, push) in enumerate(zip(steps, pushes, strict=True)):
@@ -173,7 +175,9 @@ def divergence(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
             path[-4:] = [step + 2, step, step - 2, step - 4]
         volume = base * (1.0 + 0.04 * plan.rng.standard_normal())
         plan.bar(way * path, volume, way * push)
-    return Made(plan.at, {"push": 4500.0, "ratio": (4500 + sum(pushes[5:])) / 4500})
+    first = float(sum(pushes[:5]))
+    since = first + max(np.cumsum(pushes[5:]))
+    return Made(plan.at, {"push": first, "ratio": float(since / first)})
 
 
 Maker = Callable[..., Made]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from of_nautilus.demo.book import MARKET, QUOTE, THIN, WALK, WALL
+from of_nautilus.demo.book import MARKET, QUOTE, THIN, THIN_LOTS, WALK, WALL
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -100,13 +100,15 @@ def lay_orders(  # type: ignore[no-untyped-def]
     typical,
     most_plain,
     quotes,
+    exact,
     out,
 ):
     """Write the orders of consecutive bars; return how many.
 
     `typical` is the median size of an ordinary order before it is scaled to the bar's volume,
     `most_plain` about the largest that one queue can fill, and `quotes` the mean number of quote
-    changes a bar.
+    changes a bar. `exact` makes each bar's delta the planned one; without it no order knows anything
+    of what its bar will bring, as a test of foresight needs.
     """
     total = 0
     s_when = np.empty(MOST_SPECIAL, np.float64)
@@ -168,11 +170,17 @@ def lay_orders(  # type: ignore[no-untyped-def]
                     buys -= s_size[i]
                 else:
                     sells -= s_size[i]
+        if is_sweep and side[j] > 0:
+            buys -= THIN_LOTS * size[j]
+        elif is_sweep:
+            sells -= THIN_LOTS * size[j]
         buys, sells = max(buys, 40.0), max(sells, 40.0)
-        odds = np.log(buys / sells)
+        odds = np.log(buys / sells) if exact else 0.0
         bought, sold, here = 0.0, 0.0, start
         for i in range(n):
             goal[i] = _path(when[i], start, path, times, jump)
+            if not exact:
+                goal[i] = path[min(np.searchsorted(times, when[i]), KNOTS - 1)]
             move, here = goal[i] - here, goal[i]
             k = min(int(when[i] / cell), KNOTS - 1)
             if move != 0 and rng.random() < 0.85:
@@ -194,6 +202,8 @@ def lay_orders(  # type: ignore[no-untyped-def]
         # Scale each side to its total; what is too large for the queues goes to smaller orders.
         for way in (1, -1):
             scale = buys / bought if way > 0 else sells / sold
+            if not exact:
+                scale = (buys + sells) / (bought + sold)
             rest, small = 0.0, 0.0
             for i in range(n):
                 if who[i] == way:
