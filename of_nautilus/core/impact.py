@@ -161,7 +161,7 @@ def add_mid(kyle, double_mid):  # type: ignore[no-untyped-def]
 def add_trade(kyle, price, size, side):  # type: ignore[no-untyped-def]
     """Take in one trade (compiled)."""
     kyle.signed += side * size
-    kyle.signed_root += side * math.sqrt(price * size)
+    kyle.signed_root += side * math.sqrt(abs(price) * size)
 
 
 @njit(cache=True)
