@@ -86,6 +86,7 @@ class TestAbsorptionVectors:
         assert bar_absorption(bar(100, 99, buy=50, trades=5), 50, min_trades=5) is not None
 
 
+@pytest.mark.nojit
 class TestInitiative:
     def test_vectors(self):
         inputs, expected, tol = v08("initiative")
@@ -176,6 +177,7 @@ def pressed(way, rows=10, lots=50):
     return cells
 
 
+@pytest.mark.nojit
 class TestExhaustion:
     def test_vectors(self):
         inputs, expected, tol = v08("exhaustion")
@@ -344,6 +346,7 @@ class TestDivergence:
             assert 30 <= divergence_strength(ratio, excess) <= 80
 
 
+@pytest.mark.nojit
 class TestConfirmations:
     def test_stacks_on_both_sides(self):
         cells = np.zeros((9, 6), np.int64)

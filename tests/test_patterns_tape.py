@@ -109,18 +109,19 @@ RULES = {
 }
 
 
+@pytest.mark.nojit
 class TestLevelAbsorption:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(tapes(), level_rules())
     def test_as_the_slow_twin(self, trades, rules):
         assert level_facts(trades, rules)[0] == naive.level_absorptions(trades, **rules)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(tapes(), level_rules())
     def test_a_ring_that_must_grow_changes_nothing(self, trades, rules):
         assert level_facts(trades, rules, ring=2)[0] == level_facts(trades, rules)[0]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(tapes(), level_rules())
     def test_mirror(self, trades, rules):
         # Rows of a mirrored tape must be mirrored rows: p -> -1 - p.
@@ -128,7 +129,7 @@ class TestLevelAbsorption:
         facts = [(f[0], -1 - f[1], -f[2], *f[3:]) for f in level_facts(trades, rules)[0]]
         assert level_facts(mirrored, rules)[0] == facts
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(tapes(), level_rules(), st.data())
     def test_a_prefix_fires_the_same(self, trades, rules, data):
         cut = data.draw(st.integers(0, len(trades)))
@@ -237,18 +238,19 @@ def sweep_facts(prints, rules, capacity=1024):
     return fired
 
 
+@pytest.mark.nojit
 class TestSweep:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_as_the_slow_twin(self, prints, rules):
         assert sweep_facts(prints, rules) == naive.sweeps(prints, **rules)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_a_ring_that_must_grow_changes_nothing(self, prints, rules):
         assert sweep_facts(prints, rules, capacity=1) == sweep_facts(prints, rules)
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_mirror(self, prints, rules):
         rows = rules["row_ticks"]
@@ -314,8 +316,9 @@ class TestSweep:
         assert count(SECOND + 3 + 5 * SECOND - 3) == 2
 
 
+@pytest.mark.nojit
 class TestTapeSizes:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=50, deadline=None)
     @given(tapes(longest_gap=20_000), st.sampled_from([1, 2, 3]))
     def test_as_the_slow_twin(self, trades, row_ticks):
         state, rows = tape_sizes.new_tape_sizes(1)
