@@ -88,3 +88,30 @@ def run_cvd(state: State, ts: Ints, size: Ints, side: Bytes) -> Ints:
         add_trade(cvd, ts[i], size[i], side[i])
         values[i] = cvd.value
     return values
+
+
+ROLLING_DELTA = record(("value", INT), ("bars", INT), ("at", INT))
+
+
+def new_rolling_delta(bars: int) -> tuple[State, Ints]:
+    """Return a fresh sum of the deltas of the last `bars` bars (>= 1), and its ring."""
+    if bars < 1:
+        raise ValueError(f"`bars` must be >= 1, was {bars}")
+    return allocate(ROLLING_DELTA), np.zeros(bars, np.int64)
+
+
+@njit(cache=True)
+def step_rolling_delta(state: State, ring: Ints, delta: int) -> int:
+    """Advance by one closed bar's delta; return the sum over the last bars, this one included.
+
+    >>> state, ring = new_rolling_delta(3)
+    >>> [step_rolling_delta(state, ring, delta) for delta in (10, -4, 7, -20)]
+    [10, 6, 13, -17]
+    """
+    rolling = state[0]
+    at = rolling.at
+    rolling.value += delta - ring[at]
+    ring[at] = delta
+    rolling.at = at + 1 if at + 1 < len(ring) else 0
+    rolling.bars += 1
+    return int(rolling.value)
