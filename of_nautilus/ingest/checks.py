@@ -47,7 +47,7 @@ class DayReport:
     off_grid: int = 0
     """Prices or sizes that are no multiple of the increment."""
     gaps: int = 0
-    """Silences over 5 s and over the 99.9th percentile of the 10,000 before."""
+    """Silences over 5 s and over the 99.9th percentile of the 100 to 10,000 before."""
     longest_gaps: list[tuple[int, float]] = field(default_factory=list)
     """The longest of them: when they began (ns) and for how many seconds they lasted."""
     delay_ms: float | None = None
@@ -133,7 +133,7 @@ class DayCheck:
         offset = len(self._gaps)
         for at in np.flatnonzero(new >= MIN_SILENCE_NS):
             before = gaps[max(0, offset + at - _TRAILING) : offset + at]
-            if len(before) < _ENOUGH or new[at] > np.quantile(before, 0.999):
+            if len(before) >= _ENOUGH and new[at] > np.quantile(before, 0.999):
                 self.report.gaps += 1
                 self.report.longest_gaps.append((int(latest[at]), float(new[at] / 1e9)))
         self._gaps = gaps[-_TRAILING:]

@@ -12,6 +12,7 @@ range here selects on `ts_init` with both ends included.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
@@ -378,22 +379,15 @@ def iter_file[C: Columns](
     """The rows of one file of a catalog within [start, end], in pieces of about `rows` rows."""
     low = 0 if start is None else start
     high = 2**63 - 1 if end is None else end
-    try:
-        with store.open_parquet(path) as file:
-            for groups in _group_runs(file.metadata, low, high, rows):
-                table = file.read_row_groups(groups, columns=kind.SCHEMA.names)
-                piece = kind.from_table(table)
-                keep = (piece.ts_init >= low) & (piece.ts_init <= high)
-                if not keep.all():
-                    piece = piece.pick(keep)
-                if len(piece):
-                    yield piece
-    except (pa.ArrowException, OSError) as error:
-        raise IngestError(
-            f"damaged Parquet file ({error})", path, todo="ingest that day again"
-        ) from error
-    except IngestError as error:
-        raise IngestError(error.what, path, todo="ingest that day again") from error
+    with _said(path), store.open_parquet(path) as file:
+        for groups in _group_runs(file.metadata, low, high, rows):
+            table = file.read_row_groups(groups, columns=kind.SCHEMA.names)
+            piece = kind.from_table(table)
+            keep = (piece.ts_init >= low) & (piece.ts_init <= high)
+            if not keep.all():
+                piece = piece.pick(keep)
+            if len(piece):
+                yield piece
 
 
 def _group_runs(metadata: Any, low: int, high: int, rows: int) -> Iterator[list[int]]:
@@ -418,7 +412,7 @@ def _group_runs(metadata: Any, low: int, high: int, rows: int) -> Iterator[list[
 def held_range(kind: type[Columns], store: Store, path: str) -> tuple[int, int]:
     """The first and last `ts_init` that a file holds, whatever its name says."""
     ends: list[int] = []
-    with store.open_parquet(path) as file:
+    with _said(path), store.open_parquet(path) as file:
         column = file.schema_arrow.get_field_index("ts_init")
         for group in range(file.metadata.num_row_groups):
             stats = file.metadata.row_group(group).column(column).statistics
@@ -430,6 +424,19 @@ def held_range(kind: type[Columns], store: Store, path: str) -> tuple[int, int]:
         for piece in iter_file(kind, store, path, None, None, 1_000_000):
             ends += (int(piece.ts_init.min()), int(piece.ts_init.max()))
     return min(ends), max(ends)
+
+
+@contextmanager
+def _said(path: str) -> Iterator[None]:
+    """Damage in a file as one clear error."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise IngestError(
+            f"damaged Parquet file ({error})", path, todo="ingest that day again"
+        ) from error
+    except IngestError as error:
+        raise IngestError(error.what, path, todo="ingest that day again") from error
 
 
 # -- names --------------------------------------------------------------------------------------
