@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -507,6 +508,14 @@ def test_defaults_of_the_two_rules() -> None:
     own = settle(TradeConfig(rules="source", risk=FIXED, exhaustion_threshold=50.0))
     assert own.risk == FIXED
     assert own.exit_thresholds["exhaustion"] == 50.0
+
+
+def test_config_is_read_from_json_and_refuses_unknown_fields() -> None:
+    text = b'{"rules": "source", "risk": {"sizing": "fixed", "fixed_qty": 3}}'
+    config = msgspec.json.decode(text, type=TradeConfig)
+    assert settle(config).risk == RiskConfig(sizing="fixed", fixed_qty=3)
+    with pytest.raises(msgspec.ValidationError, match="unknown field `fixed`"):
+        msgspec.json.decode(b'{"risk": {"fixed": 3}}', type=TradeConfig)
 
 
 @pytest.mark.parametrize(
