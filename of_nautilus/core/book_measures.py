@@ -216,14 +216,17 @@ def thin_limit_of(top, side):  # type: ignore[no-untyped-def]
 
     Below it a level is thin in the relative mode, which needs no threshold in lots.
     """
-    sizes = np.empty(THIN_LEVELS, np.int64)
+    ordered = np.empty(THIN_LEVELS, np.int64)
     count = 0
     while count < min(THIN_LEVELS, top.shape[1]) and top[side, count, 1] > 0:
-        sizes[count] = top[side, count, 1]
+        at = count
+        while at > 0 and ordered[at - 1] > top[side, count, 1]:
+            ordered[at] = ordered[at - 1]
+            at -= 1
+        ordered[at] = top[side, count, 1]
         count += 1
     if count == 0:
         return 0.0
-    ordered = np.sort(sizes[:count])
     return (ordered[(count - 1) // 2] + ordered[count // 2]) / 8.0
 
 
