@@ -1,16 +1,12 @@
 """OrderFlowActor: drives the engine with a market's trades and publishes what it finds."""
 
-from typing import Any
-
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.model.data import TradeTick
 
 from of_nautilus.config import OrderFlowActorConfig
-from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.ticks import MarketScale
-from of_nautilus.data import FootprintBar, PatternSignal, data_type
-from of_nautilus.engine import Event, FlowEngine
-from of_nautilus.journal import Journal
+from of_nautilus.data import FLOW_TYPES, FootprintBar, PatternSignal, SessionRoll, data_type
+from of_nautilus.engine import BarClosed, Event, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.patterns.signal import Signal
 
 _SIDES = (0, 1, -1)  # by the host's AggressorSide: none, buyer, seller
@@ -19,17 +15,15 @@ _SIDES = (0, 1, -1)  # by the host's AggressorSide: none, buyer, seller
 class OrderFlowActor(Actor):
     """Reads the order flow of one instrument.
 
-    Publishes a `FootprintBar` for every closed bar and a `PatternSignal` for every pattern, under
-    `data.data_type(cls, instrument_id)`, and writes them to the journal when it stops.
+    Publishes a `FootprintBar` for every closed bar, a `PatternSignal` for every pattern and a
+    `SessionRoll` for every new session, under `data.data_type(cls, instrument_id)`.
     """
 
     def __init__(self, config: OrderFlowActorConfig) -> None:
         super().__init__(config)
         self.engine: FlowEngine | None = None
         self.signals: list[Signal] = []
-        self._bar_type = data_type(FootprintBar, config.instrument_id)
-        self._signal_type = data_type(PatternSignal, config.instrument_id)
-        self._journal = Journal(config.journal) if config.journal else None
+        self._types = {kind: data_type(kind, config.instrument_id) for kind in FLOW_TYPES}
 
     def on_start(self) -> None:
         """Find the instrument and subscribe to its trades."""
@@ -57,9 +51,7 @@ class OrderFlowActor(Actor):
             self._publish(events, tick.ts_init)
 
     def on_stop(self) -> None:
-        """Write the journal."""
-        if self._journal:
-            self._journal.write()
+        """Say what was read."""
         if self.engine:
             self.log.info(f"flow read: bars={self.engine.bar_count} signals={len(self.signals)}")
 
@@ -70,22 +62,27 @@ class OrderFlowActor(Actor):
             self.engine.reset()
 
     def _publish(self, events: list[Event], ts_init: int) -> None:
-        instrument_id = self.config.instrument_id
+        instrument_id, scale = self.config.instrument_id, self._scale
+        ended: SessionClosed | None = None
         for event in events:
-            data: Any
-            if isinstance(event, ClosedBar):
-                kind, data = (
-                    self._bar_type,
-                    FootprintBar.of(event, instrument_id, self._scale, ts_init),
-                )
-            elif isinstance(event, Signal):
-                self.signals.append(event)
-                kind, data = (
-                    self._signal_type,
-                    PatternSignal.of(event, instrument_id, self._scale, ts_init),
-                )
-            else:
-                continue
-            if self._journal:
-                self._journal.add(data)
-            self.publish_data(kind, data)
+            match event:
+                case BarClosed():
+                    # Its patterns first: who acts on the bar has them by then.
+                    for signal in event.signals:
+                        self._signal(signal, ts_init, at_close=True)
+                    bar = FootprintBar.of(event, instrument_id, scale, ts_init)
+                    self.publish_data(self._types[FootprintBar], bar)
+                case Signal():
+                    self._signal(event, ts_init, at_close=False)
+                case SessionClosed():
+                    ended = event
+                case SessionStarted():
+                    roll = SessionRoll.of(event, ended, instrument_id, scale, ts_init)
+                    self.publish_data(self._types[SessionRoll], roll)
+
+    def _signal(self, signal: Signal, ts_init: int, *, at_close: bool) -> None:
+        self.signals.append(signal)
+        data = PatternSignal.of(
+            signal, self.config.instrument_id, self._scale, ts_init, at_close=at_close
+        )
+        self.publish_data(self._types[PatternSignal], data)

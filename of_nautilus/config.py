@@ -1,10 +1,9 @@
-"""The frozen configs of the Actor and the Strategy: plain values, so that JSON holds them."""
-
-from decimal import Decimal
+"""The frozen configs of the shells: plain values, so that JSON holds them."""
 
 from nautilus_trader.config import ActorConfig, StrategyConfig
 from nautilus_trader.model.identifiers import InstrumentId
 
+from of_nautilus.decision.settings import TradeConfig
 from of_nautilus.engine import FlowConfig
 
 
@@ -17,13 +16,10 @@ class OrderFlowActorConfig(ActorConfig, frozen=True):
         The market to read.
     flow : FlowConfig
         What the engine computes.
-    journal : str, optional
-        Catalog folder that the bars and signals are written to; absent, they are only published.
     """
 
     instrument_id: InstrumentId
     flow: FlowConfig = FlowConfig()
-    journal: str | None = None
 
 
 class OrderFlowStrategyConfig(StrategyConfig, frozen=True):
@@ -33,23 +29,34 @@ class OrderFlowStrategyConfig(StrategyConfig, frozen=True):
     ----------
     instrument_id : InstrumentId
         The market to trade.
-    size : Decimal
-        Size of a position, base units, > 0.
-    min_strength : float
-        Weakest absorption to enter on, 0 to 100.
-    stop_fraction, target_fraction : float
-        Distance of stop and target from the entry as fractions of its price, > 0.
+    trade : TradeConfig
+        How it is traded.
     """
 
     instrument_id: InstrumentId
-    size: Decimal = Decimal("0.01")
-    min_strength: float = 40.0
-    stop_fraction: float = 0.003
-    target_fraction: float = 0.006
+    trade: TradeConfig = TradeConfig()
+
+
+class JournalConfig(ActorConfig, frozen=True):
+    """Config of `journal.Journal`.
+
+    Parameters
+    ----------
+    instrument_ids : tuple of InstrumentId
+        Whose data to keep.
+    catalog : str
+        Folder of the catalog that it is written to.
+    part_rows : int
+        After so many rows a part is written, >= 1.
+    write_trades : bool
+        Whether every closed trade is written at once.
+    """
+
+    instrument_ids: tuple[InstrumentId, ...]
+    catalog: str = "catalog"
+    part_rows: int = 100_000
+    write_trades: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("size", "stop_fraction", "target_fraction"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be > 0, was {getattr(self, name)}")
-        if not 0 <= self.min_strength <= 100:
-            raise ValueError(f"`min_strength` must be 0 to 100, was {self.min_strength}")
+        if self.part_rows < 1:
+            raise ValueError(f"`part_rows` must be >= 1, was {self.part_rows}")

@@ -1,24 +1,65 @@
-"""The journal: custom data buffered while a node runs and written to the catalog in one piece.
+"""The journal: listens for what flow and strategies publish, and writes it to a catalog.
 
 The files have the catalog's own layout, so `ParquetDataCatalog.query` and any Parquet reader read
-them. One file a data type and instrument holds one run; a later run over the same time takes the
-place of the earlier one. A crash leaves the old file or the new one, never half of one.
+them. Every part is written to a temporary file that then takes its name: a crash leaves whole files
+only. What an earlier run wrote about the same time makes way for the later one.
 """
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
+from nautilus_trader.common.actor import Actor
 from nautilus_trader.core.datetime import unix_nanos_to_iso8601
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.persistence.funcs import class_to_filename
 
+from of_nautilus.config import JournalConfig
+from of_nautilus.data import FLOW_TYPES, STRATEGY_TYPES, ClosedTrade, data_type
 
-class Journal:
-    """Buffers custom data, and writes it when asked.
+ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES)
+
+
+class Journal(Actor):
+    """Keeps the journal of some instruments.
+
+    It only listens. What it has heard is written when a trade closes, when it has heard enough, and
+    when it stops.
+    """
+
+    def __init__(self, config: JournalConfig) -> None:
+        super().__init__(config)
+        self._parts = Parts(config.catalog)
+
+    def on_start(self) -> None:
+        """Subscribe to everything that is published about the instruments."""
+        self._parts.begin(self.clock.timestamp_ns(), self.config.instrument_ids)
+        for instrument_id in self.config.instrument_ids:
+            for kind in ALL_TYPES:
+                self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+
+    def on_data(self, data: Any) -> None:
+        """Keep what was published."""
+        self._parts.add(data)
+        if self.config.part_rows <= len(self._parts) or (
+            self.config.write_trades and isinstance(data, ClosedTrade)
+        ):
+            self._parts.write(self.clock.timestamp_ns())
+
+    def on_stop(self) -> None:
+        """Write what is left."""
+        for path in self._parts.write(self.clock.timestamp_ns()):
+            self.log.debug(f"journal written: path={path}")
+
+
+class Parts:
+    """Custom data that is to be written to a catalog.
 
     Parameters
     ----------
@@ -29,35 +70,98 @@ class Journal:
     def __init__(self, catalog: str | Path) -> None:
         self._data = Path(catalog) / "data"
         self._rows: dict[tuple[type[Any], InstrumentId], list[Any]] = defaultdict(list)
+        self._count = 0
+        self._last: dict[Path, int] = {}
+        self._began = 0
+        self._mine: set[Path] = set()
+        self._folders: list[Path] = []
+
+    def begin(self, ts: int, instrument_ids: Iterable[InstrumentId]) -> None:
+        """Begin a run at `ts`, ns UTC: from there on, what is written here replaces what was."""
+        self._began = ts
+        self._last.clear()
+        self._mine.clear()
+        self._folders = [
+            self._folder(kind, instrument_id)
+            for instrument_id in instrument_ids
+            for kind in ALL_TYPES
+        ]
+
+    def __len__(self) -> int:
+        return self._count
 
     def add(self, item: Any) -> None:
-        """Buffer one item of custom data that has an `instrument_id`."""
+        """Keep one item of custom data that has an `instrument_id`."""
         self._rows[type(item), item.instrument_id].append(item)
+        self._count += 1
 
-    def write(self) -> list[Path]:
-        """Write what is buffered, in the order of `ts_init`, and forget it; return the files."""
+    def write(self, until: int) -> list[Path]:
+        """Write what is kept, in the order of `ts_init`, and forget it; return the files.
+
+        Whatever an earlier run wrote about the time from the beginning `until` now is removed.
+        """
         written = []
         for (cls, instrument_id), rows in self._rows.items():
             rows.sort(key=lambda row: row.ts_init)
-            folder = self._data / class_to_filename(cls) / str(instrument_id)
-            written.append(_write(folder, cls, rows))
+            written.append(self._write(self._folder(cls, instrument_id), cls, rows))
+        self._mine.update(written)
+        for folder in self._folders:
+            for old in folder.glob("*.parquet"):
+                begins, ends = old.stem.split("_")
+                if old not in self._mine and begins <= _stamp(until) and ends >= self._since:
+                    old.unlink()
         self._rows.clear()
+        self._count = 0
         return written
 
+    @property
+    def _since(self) -> str:
+        return _stamp(self._began)
 
-def _write(folder: Path, cls: type[Any], rows: list[Any]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    first, last = rows[0].ts_init, rows[-1].ts_init
-    path = folder / f"{_stamp(first)}_{_stamp(last)}.parquet"
-    temporary = path.with_suffix(".tmp")
-    table = pa.Table.from_pylist([row.to_dict() for row in rows], schema=cls._schema)
-    pq.write_table(table, temporary)
-    os.replace(temporary, path)
-    for old in folder.glob("*.parquet"):
-        begins, ends = old.stem.split("_")
-        if old != path and begins <= _stamp(last) and ends >= _stamp(first):
-            old.unlink()
-    return path
+    def _folder(self, kind: type[Any], instrument_id: InstrumentId) -> Path:
+        return self._data / class_to_filename(kind) / str(instrument_id)
+
+    def _write(self, folder: Path, cls: type[Any], rows: list[Any]) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        table = [row.to_dict() for row in rows]
+        # Files that touch in time are an error to the host: the first rows move on by some ns.
+        after = self._last.get(folder, -1) + 1
+        for row in table:
+            row["ts_init"] = max(row["ts_init"], after)
+        first, last = table[0]["ts_init"], table[-1]["ts_init"]
+        path = folder / f"{_stamp(first)}_{_stamp(last)}.parquet"
+        temporary = path.with_suffix(".tmp")
+        pq.write_table(pa.Table.from_pylist(table, schema=cls._schema), temporary)
+        os.replace(temporary, path)
+        self._last[folder] = last
+        return path
+
+
+def read_journal(
+    catalog: str | Path, kind: type[Any], instrument_id: str | None = None
+) -> pd.DataFrame:
+    """Return one kind of the journal's data as a table, in the order of time.
+
+    Parameters
+    ----------
+    catalog : str or Path
+        Folder of the catalog.
+    kind : type
+        One of `data.FLOW_TYPES` or `data.STRATEGY_TYPES`.
+    instrument_id : str, optional
+        Only this instrument's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an item, with the fields of `kind`; empty if there is none.
+    """
+    folder = Path(catalog) / "data" / class_to_filename(kind) / (instrument_id or "")
+    files = sorted(str(path) for path in folder.rglob("*.parquet"))
+    if not files:
+        return pd.DataFrame({name: [] for name in kind._schema.names})
+    table = dataset.dataset(files, schema=kind._schema).to_table()
+    return table.to_pandas().sort_values("ts_init", kind="stable", ignore_index=True)
 
 
 def _stamp(ts: int) -> str:

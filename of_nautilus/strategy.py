@@ -1,191 +1,481 @@
-"""OrderFlowStrategy: enters on absorption, with its stop resting at the venue from the fill on.
+"""OrderFlowStrategy: carries out what the trade manager decides, and tells it what came of it.
 
-The host's brackets work in the backtest alone, so the strategy owns the contingency: the entry goes
-alone; every fill of it is covered by a reduce-only stop of its own at once; when the entry is done,
-the target follows; when the position is flat, whatever still rests is canceled. A stop that the
-venue refuses is an exit at market.
+The manager (`decision.trader.TradeManager`) is pure. This shell turns published flow and order
+events into its calls, its commands into orders, and what it notes into published journal data.
+
+The entry goes alone, never as a bracket: brackets work in the backtest only. From its first fill
+on a reduce-only stop rests at the venue. A stop is never modified: the new one is placed first, and
+the old one canceled when it has been accepted. What an order is for stands in its client order id,
+which survives a crash.
 """
 
-from nautilus_trader.model.data import DataType
-from nautilus_trader.model.enums import OrderSide, TimeInForce
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from nautilus_trader.model.data import TradeTick
+from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
 from nautilus_trader.model.events import (
+    OrderAccepted,
     OrderCanceled,
+    OrderCancelRejected,
     OrderDenied,
     OrderExpired,
     OrderFilled,
     OrderRejected,
-    PositionClosed,
+    OrderUpdated,
 )
 from nautilus_trader.model.identifiers import ClientOrderId
-from nautilus_trader.model.objects import Quantity
+from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from of_nautilus.config import OrderFlowStrategyConfig
-from of_nautilus.core.ticks import BUY, MarketScale
-from of_nautilus.data import PatternSignal, data_type
-from of_nautilus.patterns.signal import Pattern
+from of_nautilus.core.ticks import BUY, SELL, MarketScale
+from of_nautilus.data import (
+    FLOW_TYPES,
+    STRATEGY_TYPES,
+    About,
+    ClosedTrade,
+    DailyBias,
+    EntryDecision,
+    FootprintBar,
+    JournalNote,
+    LevelEvent,
+    PatternSignal,
+    SessionRoll,
+    TradeTransition,
+    data_type,
+)
+from of_nautilus.decision.framing import SessionProfile, freeze_session
+from of_nautilus.decision.orders import (
+    Accepted,
+    CancelOrder,
+    CancelRefused,
+    Closed,
+    ExitMarket,
+    Filled,
+    Gone,
+    Moved,
+    Note,
+    OrderCommand,
+    PlaceStop,
+    PlaceTarget,
+    Refused,
+    Report,
+    Resized,
+    Role,
+    Status,
+    SubmitEntry,
+    WorkingOrder,
+)
+from of_nautilus.decision.records import (
+    Bar,
+    EntryPlanned,
+    EntryRefused,
+    Framed,
+    Halted,
+    Output,
+    Seen,
+    TradeClosed,
+)
+from of_nautilus.decision.recovery import VenueView
+from of_nautilus.decision.registry import LevelChange
+from of_nautilus.decision.risk import Market
+from of_nautilus.decision.trader import TradeManager
 
-ENTRY, STOP, TARGET, EXIT = "EN", "SL", "TP", "EX"
+_LIVE = (
+    OrderStatus.ACCEPTED,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_UPDATE,
+    OrderStatus.TRIGGERED,
+)
+_CHECK_NS = 1_000_000_000
 
 
 class OrderFlowStrategy(Strategy):
-    """Trades the absorption signals of one instrument, one position at a time."""
+    """Trades the order flow of one instrument, one position at a time."""
 
     def __init__(self, config: OrderFlowStrategyConfig) -> None:
         super().__init__(config)
-        self._trades = 0
-        self._orders = 0
+        self.manager: TradeManager | None = None
+        self.trades: list[ClosedTrade] = []
+        self._todo: deque[Output] = deque()
         self._busy = False
-        self._side = 0
-        self._stop_price: int | None = None
+        self._at_close: list[PatternSignal] = []
+        self._ids: dict[int, ClientOrderId] = {}
+        self._saved: bytes | None = None
+        self._next_check = 0
+        self._last = 0
+
+    # -- life -------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Subscribe to the market and to the signals."""
-        self.instrument = self.cache.instrument(self.config.instrument_id)
-        if self.instrument is None:
-            self.log.error(f"instrument not found: instrument_id={self.config.instrument_id}")
+        """Take up what the venue holds, and subscribe to market and flow."""
+        instrument_id = self.config.instrument_id
+        instrument = self.cache.instrument(instrument_id)
+        if instrument is None:
+            self.log.error(f"instrument not found: instrument_id={instrument_id}")
             self.stop()
             return
+        self._instrument = instrument
         self._scale = MarketScale(
-            self.instrument.price_increment.as_decimal(),
-            self.instrument.size_increment.as_decimal(),
+            instrument.price_increment.as_decimal(), instrument.size_increment.as_decimal()
         )
-        self._signals: DataType = data_type(PatternSignal, self.config.instrument_id)
-        self.subscribe_data(self._signals, instrument_id=self.config.instrument_id)
-
-    def on_data(self, data: object) -> None:
-        """Enter on a strong enough absorption, if there is no position."""
-        if (
-            isinstance(data, PatternSignal)
-            and data.pattern == Pattern.ABSORPTION
-            and data.strength >= self.config.min_strength
-            and not self._busy
-        ):
-            self._enter(data.side)
-
-    def on_order_filled(self, event: OrderFilled) -> None:
-        """Protect what was filled."""
-        role = _role(event.client_order_id)
-        if role != ENTRY:
-            return
-        self._protect(event)
-        order = self.cache.order(event.client_order_id)
-        if order.is_closed:
-            self._aim(float(order.avg_px))
-
-    def on_order_rejected(self, event: OrderRejected) -> None:
-        """Leave at market if it was a stop; be ready again if it was an entry."""
-        self._refused(event.client_order_id, str(event.reason))
-
-    def on_order_denied(self, event: OrderDenied) -> None:
-        """As for a rejection."""
-        self._refused(event.client_order_id, str(event.reason))
-
-    def on_order_canceled(self, event: OrderCanceled) -> None:
-        """Leave at market if the venue canceled a stop that still protects something."""
-        self._refused(event.client_order_id, "canceled")
-
-    def on_order_expired(self, event: OrderExpired) -> None:
-        """As for a cancel."""
-        self._refused(event.client_order_id, "expired")
-
-    def on_position_closed(self, event: PositionClosed) -> None:
-        """Cancel what still rests, and be ready again."""
-        self._busy = False
-        self._stop_price = None
-        self.cancel_all_orders(self.config.instrument_id)
+        self._about = About(
+            instrument_id, str(self.id), float(self._scale.tick), float(self._scale.lot)
+        )
+        self._types = {kind: data_type(kind, instrument_id) for kind in STRATEGY_TYPES}
+        self._run_stamp = f"{self.clock.timestamp_ns() // 1_000_000_000:x}"
+        self.manager = TradeManager(self.config.trade, _market(instrument, self._scale))
+        if self._saved is not None:
+            self.manager.load(msgspec.json.decode(self._saved))
+        self._update_equity()
+        self._recover()
+        for kind in FLOW_TYPES:
+            self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+        self.subscribe_trade_ticks(instrument_id)
 
     def on_stop(self) -> None:
-        """Flatten."""
-        self.cancel_all_orders(self.config.instrument_id)
-        self.close_all_positions(self.config.instrument_id)
-
-    def _enter(self, side: int) -> None:
-        self._busy = True
-        self._trades += 1
-        self._side = side
-        order = self.order_factory.market(
-            self.config.instrument_id,
-            _order_side(side),
-            self.instrument.make_qty(self.config.size, round_down=True),
-            time_in_force=TimeInForce.IOC,
-            client_order_id=self._next_id(ENTRY),
-        )
-        self.submit_order(order)
-
-    def _protect(self, fill: OrderFilled) -> None:
-        """Rest a stop for one fill of the entry."""
-        if self._stop_price is None:
-            entry = self._scale.to_ticks(fill.last_px.as_decimal())
-            distance = max(1, int(entry * self.config.stop_fraction))
-            self._stop_price = entry - self._side * distance
-        order = self.order_factory.stop_market(
-            self.config.instrument_id,
-            _order_side(-self._side),
-            fill.last_qty,
-            self.instrument.make_price(self._scale.price(self._stop_price)),
-            reduce_only=True,
-            client_order_id=self._next_id(STOP),
-        )
-        self.submit_order(order)
-
-    def _aim(self, entry: float) -> None:
-        """Rest the target for the whole position."""
-        quantity = self._open_quantity()
-        if quantity is None:
+        """Close what is open, unless the host is to leave it as it is."""
+        if self.manager is None or self.config.manage_stop:
             return
-        ticks = round(entry * (1 + self._side * self.config.target_fraction) / float(self._tick))
-        order = self.order_factory.limit(
-            self.config.instrument_id,
-            _order_side(-self._side),
-            quantity,
-            self.instrument.make_price(self._scale.price(ticks)),
-            reduce_only=True,
-            client_order_id=self._next_id(TARGET),
-        )
-        self.submit_order(order)
+        self._do(self.manager.close(self.clock.timestamp_ns(), "stopped"))
 
-    def _refused(self, client_order_id: ClientOrderId, reason: str) -> None:
-        role = _role(client_order_id)
-        quantity = self._open_quantity()
-        if role == STOP and quantity is not None:
-            self.log.error(f"stop refused, leaving at market: {client_order_id} reason={reason}")
-            order = self.order_factory.market(
-                self.config.instrument_id,
-                _order_side(-self._side),
-                quantity,
-                reduce_only=True,
-                client_order_id=self._next_id(EXIT),
-            )
-            self.submit_order(order)
-        elif role == ENTRY and quantity is None:
-            self.log.warning(f"entry refused: {client_order_id} reason={reason}")
+    def on_save(self) -> dict[str, bytes]:
+        """Return the state that a restart goes on from."""
+        if self.manager is None:
+            return {}
+        return {"of_state": msgspec.json.encode(self.manager.to_dict())}
+
+    def on_load(self, state: dict[str, bytes]) -> None:
+        """Keep a saved state for the start."""
+        self._saved = state.get("of_state")
+
+    def on_reset(self) -> None:
+        """Forget everything."""
+        self.manager = None
+        self.trades.clear()
+        self._todo.clear()
+        self._at_close.clear()
+        self._ids.clear()
+        self._saved = None
+        self._next_check = self._last = 0
+
+    # -- the market -------------------------------------------------------------------------------
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        """Once a second, and at a session's end, let the manager see to its limits."""
+        if tick.ts_event < self._next_check or self.manager is None:
+            return
+        self._next_check = tick.ts_event + _CHECK_NS
+        self._last = self._ticks(tick.price.as_decimal())
+        self._update_equity()
+        self._do(self.manager.on_time(tick.ts_event, self._last))
+
+    def on_data(self, data: Any) -> None:
+        """Take what the flow publishes."""
+        if self.manager is None:
+            return
+        if isinstance(data, PatternSignal):
+            if data.at_close:
+                self._at_close.append(data)
+            else:
+                self._last = data.price if not self._last else self._last
+                self._do(self.manager.on_signal(_seen(data, data.price, data.price, self._last)))
+        elif isinstance(data, FootprintBar):
+            self._take_bar(data)
+        elif isinstance(data, SessionRoll):
+            finished = _finished(data, self.manager) if data.volumes else None
+            self._do(self.manager.on_session(data.start, data.end, finished))
+
+    def _take_bar(self, data: FootprintBar) -> None:
+        assert self.manager is not None
+        self._last = data.close
+        self._update_equity()
+        signals, self._at_close = self._at_close, []
+        bar = Bar(data.open_ts, data.close_ts, data.low, data.high, data.close, data.r1)
+        seen = [_seen(signal, data.low, data.high, data.close) for signal in signals]
+        self._do(self.manager.on_bar(bar, seen))
+
+    # -- order events -----------------------------------------------------------------------------
+
+    def on_order_accepted(self, event: OrderAccepted) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: Accepted(key, event.ts_event))
+
+    def on_order_filled(self, event: OrderFilled) -> None:
+        """Tell the manager, in ticks and lots, with the fee."""
+        role = _role(event.client_order_id)
+        if role is None:
+            return
+        self._report(
+            event,
+            lambda key: Filled(
+                key=key,
+                role=role,
+                side=BUY if event.order_side == OrderSide.BUY else SELL,
+                trade_id=str(event.trade_id),
+                qty=self._scale.to_lots(event.last_qty.as_decimal()),
+                price=self._ticks(event.last_px.as_decimal()),
+                ts=event.ts_event,
+                fee=event.commission.as_decimal(),
+            ),
+        )
+
+    def on_order_rejected(self, event: OrderRejected) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: Refused(key, event.ts_event, str(event.reason)))
+
+    def on_order_denied(self, event: OrderDenied) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: Refused(key, event.ts_event, str(event.reason)))
+
+    def on_order_canceled(self, event: OrderCanceled) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: Gone(key, event.ts_event, "canceled"))
+
+    def on_order_expired(self, event: OrderExpired) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: Gone(key, event.ts_event, "expired"))
+
+    def on_order_cancel_rejected(self, event: OrderCancelRejected) -> None:
+        """Tell the manager."""
+        self._report(event, lambda key: CancelRefused(key, event.ts_event))
+
+    def on_order_updated(self, event: OrderUpdated) -> None:
+        """Tell the manager."""
+        lots = self._scale.to_lots(event.quantity.as_decimal())
+        self._report(event, lambda key: Resized(key, lots, event.ts_event))
+
+    def _report(self, event: Any, made: Any) -> None:
+        key = _key(event.client_order_id)
+        if key is None or self.manager is None:
+            return
+        report: Report = made(key)
+        self._do(self.manager.on_report(report))
+
+    # -- carrying out -----------------------------------------------------------------------------
+
+    def _do(self, outputs: Iterable[Output]) -> None:
+        """Carry out what the manager decided, in order, also where one thing leads to the next."""
+        self._todo.extend(outputs)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._todo:
+                output = self._todo.popleft()
+                if isinstance(output, OrderCommand):
+                    self._order(output)
+                else:
+                    self._publish(output)
+        finally:
             self._busy = False
-        elif role == ENTRY:
-            # The rest of the entry will not come; what was filled is protected already.
-            self._aim(float(self.cache.order(client_order_id).avg_px))
 
-    def _open_quantity(self) -> Quantity | None:
-        positions = self.cache.positions_open(
-            instrument_id=self.config.instrument_id, strategy_id=self.id
+    def _order(self, command: OrderCommand) -> None:
+        if isinstance(command, CancelOrder):
+            order = self.cache.order(self._id(command.key, command.role))
+            if order is not None and not order.is_closed:
+                self.cancel_order(order)
+            return
+        self.submit_order(self._made(command))
+
+    def _made(self, command: SubmitEntry | PlaceStop | PlaceTarget | ExitMarket) -> Order:
+        instrument_id = self.config.instrument_id
+        side = OrderSide.BUY if command.side > 0 else OrderSide.SELL
+        quantity = self._instrument.make_qty(self._scale.size(command.qty))
+        make = self.order_factory
+        match command:
+            case SubmitEntry(price=None):
+                return make.market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    time_in_force=TimeInForce.IOC,
+                    client_order_id=self._id(command.key, Role.ENTRY),
+                )
+            case SubmitEntry():
+                return make.limit(
+                    instrument_id,
+                    side,
+                    quantity,
+                    self._price(command.price or 0),
+                    client_order_id=self._id(command.key, Role.ENTRY),
+                )
+            case PlaceStop():
+                return make.stop_market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    self._price(command.price),
+                    reduce_only=True,
+                    client_order_id=self._id(command.key, Role.STOP),
+                )
+            case PlaceTarget():
+                return make.limit(
+                    instrument_id,
+                    side,
+                    quantity,
+                    self._price(command.price),
+                    reduce_only=True,
+                    client_order_id=self._id(command.key, Role.TARGET),
+                )
+            case ExitMarket():
+                return make.market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    # What a thin book leaves over ends at once, and the manager asks again.
+                    time_in_force=TimeInForce.IOC,
+                    reduce_only=True,
+                    client_order_id=self._id(command.key, Role.EXIT),
+                )
+
+    def _publish(self, output: Output) -> None:
+        ts = self.clock.timestamp_ns()
+        data: Any
+        match output:
+            case TradeClosed():
+                data = ClosedTrade.of(output, self._about, ts)
+                self.trades.append(data)
+            case Moved():
+                data = TradeTransition.of(output, self._about, ts)
+            case EntryPlanned() | EntryRefused():
+                data = EntryDecision.of(output, self._about, ts)
+            case Framed():
+                data = DailyBias.of(output, self._about, ts)
+            case LevelChange():
+                data = LevelEvent.of(output, self._about, ts)
+            case Note() | Halted():
+                data = JournalNote.of(output, self._about, ts)
+                if data.alarm:
+                    self.log.warning(f"{data.what}: reason={data.reason} numbers={data.numbers}")
+            case Closed():
+                return  # `TradeClosed` follows, with what made it
+            case _:
+                raise TypeError(f"nothing is known to be done about {type(output).__name__}")
+        self.publish_data(self._types[type(data)], data)
+
+    # -- small things -----------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Go on with the position and the orders that are there, after a restart."""
+        assert self.manager is not None
+        instrument_id = self.config.instrument_id
+        orders = []
+        for order in self.cache.orders_open(instrument_id=instrument_id, strategy_id=self.id):
+            key, role = _key(order.client_order_id), _role(order.client_order_id)
+            if key is not None and role is not None:
+                self._ids[key] = order.client_order_id
+                orders.append(self._working(order, key, role))
+        positions = self.cache.positions_open(instrument_id=instrument_id, strategy_id=self.id)
+        if not orders and not positions and self._saved is None:
+            return
+        signed = sum((position.signed_decimal_qty() for position in positions), Decimal(0))
+        entry = positions[0].avg_px_open if positions else 0.0
+        self._do(
+            self.manager.recover(
+                VenueView(
+                    position=int(signed / self._scale.lot),
+                    entry=round(entry / float(self._scale.tick)),
+                    price=self.manager.price or round(entry / float(self._scale.tick)),
+                    orders=tuple(orders),
+                    ts=self.clock.timestamp_ns(),
+                )
+            )
         )
-        return positions[0].quantity if positions else None
 
-    @property
-    def _tick(self) -> float:
-        return float(self._scale.tick)
+    def _working(self, order: Order, key: int, role: Role) -> WorkingOrder:
+        price = getattr(order, "trigger_price", None) or getattr(order, "price", None)
+        return WorkingOrder(
+            key=key,
+            role=role,
+            side=BUY if order.side == OrderSide.BUY else SELL,
+            qty=self._scale.to_lots(order.quantity.as_decimal()),
+            price=None if price is None else self._ticks(price.as_decimal()),
+            sent_ns=order.ts_init,
+            filled=self._scale.to_lots(order.filled_qty.as_decimal()),
+            status=Status.LIVE if order.status in _LIVE else Status.PENDING,
+        )
 
-    def _next_id(self, role: str) -> ClientOrderId:
-        """Return an order id that tells the order's role: it survives a crash where tags do not."""
-        self._orders += 1
-        tag = str(self.id).rpartition("-")[2]
-        stamp = self.clock.timestamp_ns() // 1_000_000_000
-        return ClientOrderId(f"OF{tag}-{stamp}-{self._orders}-{role}")
+    def _id(self, key: int, role: Role) -> ClientOrderId:
+        """Return the order's id: `OF<strategy tag>-<start of the run>-<key>-<role>`."""
+        known = self._ids.get(key)
+        if known is None:
+            tag = str(self.id).rpartition("-")[2]
+            known = ClientOrderId(f"OF{tag}-{self._run_stamp}-{key}-{role}")
+            self._ids[key] = known
+        return known
+
+    def _price(self, ticks: int) -> Any:
+        return self._instrument.make_price(self._scale.price(ticks))
+
+    def _ticks(self, price: Decimal) -> int:
+        """Return a price in ticks, the nearest: an average need not lie on the grid."""
+        return int((price / self._scale.tick).to_integral_value())
+
+    def _update_equity(self) -> None:
+        """Tell the manager the account's money."""
+        account = self.portfolio.account(self._instrument.venue)
+        if account is None or self.manager is None:
+            return
+        total = account.balance_total(self._instrument.get_settlement_currency())
+        if total is not None:
+            self.manager.equity = total.as_decimal()
 
 
-def _role(client_order_id: ClientOrderId) -> str:
-    return str(client_order_id).rpartition("-")[2]
+def _market(instrument: Any, scale: MarketScale) -> Market:
+    """Return what an order must satisfy and what a round trip of takers costs."""
+    lots = scale.to_lots
+    return Market(
+        tick_value=scale.tick * scale.lot * instrument.multiplier.as_decimal(),
+        min_qty=max(1, lots(instrument.min_quantity.as_decimal()))
+        if instrument.min_quantity
+        else 1,
+        max_qty=lots(instrument.max_quantity.as_decimal()) if instrument.max_quantity else None,
+        min_notional=instrument.min_notional.as_decimal()
+        if instrument.min_notional
+        else Decimal(0),
+        fee_rate=2.0 * max(0.0, float(instrument.taker_fee)),
+    )
 
 
-def _order_side(side: int) -> OrderSide:
-    return OrderSide.BUY if side == BUY else OrderSide.SELL
+def _seen(signal: PatternSignal, low: int, high: int, last: int) -> Seen:
+    return Seen(
+        ts=signal.ts_event,
+        pattern=signal.pattern,
+        side=signal.side,
+        price=signal.price,
+        strength=signal.strength,
+        low=low,
+        high=high,
+        last=last,
+    )
+
+
+def _finished(roll: SessionRoll, manager: TradeManager) -> SessionProfile:
+    return freeze_session(
+        start_ns=roll.finished_start,
+        end_ns=roll.finished_end,
+        high=roll.high,
+        low=roll.low,
+        close=roll.close,
+        low_row=roll.low_row,
+        ticks_per_row=roll.ticks_per_row,
+        volumes=roll.rows(),
+        complete=roll.complete,
+        config=manager.settings.framing,
+    )
+
+
+def _key(client_order_id: ClientOrderId) -> int | None:
+    """Return the key in one of our order ids, None for any other."""
+    parts = str(client_order_id).split("-")
+    return int(parts[-2]) if len(parts) == 4 and parts[0].startswith("OF") else None
+
+
+def _role(client_order_id: ClientOrderId) -> Role | None:
+    """Return the role in one of our order ids, None for any other."""
+    return Role(str(client_order_id).rpartition("-")[2]) if _key(client_order_id) else None

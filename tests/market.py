@@ -42,6 +42,15 @@ def actor(flow: dict[str, Any], instrument_id: str = BTC) -> dict[str, Any]:
     }
 
 
+def journal(catalog: Path, instrument_id: str = BTC) -> dict[str, Any]:
+    """The importable config of a `Journal`."""
+    return {
+        "actor_path": "of_nautilus.journal:Journal",
+        "config_path": "of_nautilus.config:JournalConfig",
+        "config": {"instrument_ids": [instrument_id], "catalog": str(catalog)},
+    }
+
+
 def backtest(
     catalog: Path,
     folder: Path,

@@ -10,7 +10,7 @@ import pytest
 
 from of_nautilus.data import FootprintBar, PatternSignal
 from of_nautilus.patterns.signal import signals_digest
-from tests.market import BTC, actor, backtest, ingested
+from tests.market import BTC, actor, backtest, ingested, journal
 from tests.venues.components import recorder
 from tests.venues.replay import replay_live
 
@@ -18,11 +18,10 @@ from tests.venues.replay import replay_live
 FLOW = {
     "bar_size": 5.0,
     "session": "30min",
+    "thresholds": "absolute",
     "absorption": {
         "min_volume": 1.0,
         "big_trade": 0.2,
-        "row_ticks": 10,
-        "away_rows": 2,
         "hold_s": 1.0,
         "min_trades": 3,
     },
@@ -55,9 +54,7 @@ def test_every_bar_equals_a_plain_recount_of_the_file(file, catalog, tmp_path) -
             bars[trade["T"] - trade["T"] % MINUTE_MS][0 if trade["m"] else 1] += lots
             total += lots
             last = trade["T"]
-    config = actor({"absorption": None})
-    config["config"]["journal"] = str(catalog)
-    result = backtest(catalog, tmp_path, BTC, [config])
+    result = backtest(catalog, tmp_path, BTC, [journal(catalog), actor({})])
     found = {bar.open_ts // 10**6: bar for bar in _journal(catalog, FootprintBar)}
     still_open = last - last % MINUTE_MS
     assert sorted(found) == sorted(set(bars) - {still_open})
@@ -67,7 +64,7 @@ def test_every_bar_equals_a_plain_recount_of_the_file(file, catalog, tmp_path) -
         bar = found[opened].bar()
         assert (bar.sell, bar.buy, bar.delta) == (bid, ask, ask - bid)
         assert bar.cells[:, :3].sum(axis=0).tolist() == [bid, ask, 0]
-    (flow,) = result.actors
+    _, flow = result.actors
     assert sum(b.bar().volume for b in found.values()) + sum(bars[still_open]) == total
     assert flow.engine.quality["trades"] == 21_313
 
@@ -87,9 +84,8 @@ def test_live_and_backtest_find_the_same(file, catalog, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_signals_in_the_catalog_read_back_as_they_were(catalog, tmp_path) -> None:
-    config = actor(FLOW)
-    config["config"]["journal"] = str(tmp_path / "journal")
-    (flow,) = backtest(catalog, tmp_path, BTC, [config]).actors
+    actors = [journal(tmp_path / "journal"), actor(FLOW)]
+    _, flow = backtest(catalog, tmp_path, BTC, actors).actors
     read = [data.signal() for data in _journal(tmp_path / "journal", PatternSignal)]
     assert read == flow.signals
     assert len(read) > 20

@@ -58,7 +58,8 @@ def _config(catalog: str) -> Path:
         for data in run_config["data"]:
             data["catalog_path"] = catalog
         for actor in run_config["engine"]["actors"]:
-            actor["config"]["journal"] = catalog
+            if "catalog" in actor["config"]:
+                actor["config"]["catalog"] = catalog
     path = CONFIG if catalog == "catalog" else Path(catalog) / "demo_backtest.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(runs, indent=2) + "\n")
