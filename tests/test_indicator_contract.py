@@ -21,11 +21,25 @@ LOT = Decimal("0.001")
 MAKE: dict[str, dict[str, Any]] = {
     "CumulativeVolumeDelta": {"lot": LOT},
     "Footprint": {"scale": SCALE, "bar_size": 5.0},
+    "KyleLambda": {"scale": SCALE},
+    "RollSpread": {"scale": SCALE},
+    "RollingFlow": {"scale": SCALE},
+    "VolumeProfile": {"scale": SCALE},
+    "VolumeWeightedAveragePrice": {"scale": SCALE},
+    "Vpin": {"lot": LOT, "bucket": 1.0},
 }
 BAD: dict[str, dict[str, Any]] = {
     "CumulativeVolumeDelta": {"lot": Decimal(0)},
     "Footprint": {"bar_size": 0.0},
+    "KyleLambda": {"seconds": 0.0},
+    "RollSpread": {"window": 2},
+    "RollingFlow": {"seconds": 0.0},
+    "VolumeProfile": {"pct": 0.0},
+    "VolumeWeightedAveragePrice": {"session": "NOON"},
+    "Vpin": {"bucket": 0.0},
 }
+# Parameters in base units: they grow with the sizes.
+IN_SIZES = {"Vpin": "bucket"}
 
 
 def discovered() -> dict[str, type[FlowIndicator]]:
@@ -109,7 +123,12 @@ def test_buyers_for_sellers_flips_what_is_signed(name: str) -> None:
 @each
 def test_sizes_times_k(name: str) -> None:
     plain = outputs(feed(make(name), tape()))
-    larger = outputs(feed(make(name), [(t, p, 3 * q, s) for t, p, q, s in tape()]))
+    arguments = dict(MAKE[name])
+    if name in IN_SIZES:
+        arguments[IN_SIZES[name]] *= 3
+    larger = outputs(
+        feed(OF_TRADES[name](**arguments), [(t, p, 3 * q, s) for t, p, q, s in tape()])
+    )
     for output, what in OF_TRADES[name].OUTPUTS.items():
         assert larger[output] == pytest.approx(3**what.scale * plain[output], rel=1e-9)
 
