@@ -44,7 +44,7 @@ def signals(market):
     engine = FlowEngine(MarketScale(Decimal("0.1"), Decimal("0.001")), config)
     trades = market.trades
     events = engine.run_trades(trades.ts, trades.price, trades.size, trades.side.astype(np.int8))
-    return signals_of(events)
+    return list(signals_of(events))
 
 
 def tells(signal, planted):
