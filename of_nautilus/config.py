@@ -31,10 +31,14 @@ class OrderFlowStrategyConfig(StrategyConfig, frozen=True):
         The market to trade.
     trade : TradeConfig
         How it is traded.
+    flatten_on_stop : bool
+        Whether a stop of the node closes the position. Otherwise it stays with its resting stop,
+        and the next start goes on managing it.
     """
 
     instrument_id: InstrumentId
     trade: TradeConfig = TradeConfig()
+    flatten_on_stop: bool = False
 
 
 class JournalConfig(ActorConfig, frozen=True):

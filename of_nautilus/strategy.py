@@ -138,10 +138,9 @@ class OrderFlowStrategy(Strategy):
         self.subscribe_trade_ticks(instrument_id)
 
     def on_stop(self) -> None:
-        """Close what is open, unless the host is to leave it as it is."""
-        if self.manager is None or self.config.manage_stop:
-            return
-        self._do(self.manager.close(self.clock.timestamp_ns(), "stopped"))
+        """Leave the position to its resting stop, or close it if the config says so."""
+        if self.manager is not None and self.config.flatten_on_stop:
+            self._do(self.manager.close(self.clock.timestamp_ns(), "stopped"))
 
     def on_save(self) -> dict[str, bytes]:
         """Return the state that a restart goes on from."""
