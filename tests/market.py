@@ -69,3 +69,10 @@ def backtest(
     path.write_text(json.dumps([config | run]))
     (loaded,) = load_run_configs(path)
     return run_backtest(loaded)
+
+
+def demo_components() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configs of actor and strategy in `configs/demo_backtest.json`."""
+    (run,) = json.loads((CONFIGS / "demo_backtest.json").read_text())
+    actors, strategies = run["engine"]["actors"], run["engine"]["strategies"]
+    return actors[-1]["config"], strategies[0]["config"]
