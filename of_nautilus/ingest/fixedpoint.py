@@ -13,6 +13,8 @@ DECIMALS = 16  # the host stores value * 10**16 as a little-endian signed 128-bi
 BYTES = 16
 WIRE_TYPE = pa.binary(BYTES)
 
+_SLACK = 1e-6  # how far a product may be from a whole number, as long as it is small
+_SMALL = 2.0**31
 _EXACT = 2.0**51  # below it a product of two doubles is still within half a unit
 
 
@@ -79,13 +81,18 @@ def scaled(values: NDArray[np.float64], precision: int) -> tuple[NDArray[np.int6
     """
     exact = values * 10.0**precision
     units = np.rint(exact)
-    size = np.abs(exact)
     with np.errstate(invalid="ignore"):
-        good = (size < _EXACT) & (np.abs(exact - units) <= np.maximum(1e-6, size * 2.0**-51))
+        exact -= units
+    np.abs(exact, out=exact)
+    largest = max(float(units.max(initial=0.0)), -float(units.min(initial=0.0)))
+    if largest < _SMALL and exact.max(initial=0.0) <= _SLACK:  # false for NaN too
+        return units.astype(np.int64), -1
+    size = np.abs(units)
+    with np.errstate(invalid="ignore"):
+        good = (size < _EXACT) & (exact <= np.maximum(_SLACK, size * 2.0**-51))
     if good.all():
         return units.astype(np.int64), -1
-    bad = int(np.argmin(good))
-    return np.where(good, units, 0.0).astype(np.int64), bad
+    return np.where(good, units, 0.0).astype(np.int64), int(np.argmin(good))
 
 
 def to_grid(

@@ -15,7 +15,7 @@ from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.pipeline import Job
 from of_nautilus.ingest.sources import Sources
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 CODED = pa.dictionary(pa.int32(), pa.string())
 """The type of a column with few different texts."""
 _ROW = re.compile(r"Row #(\d+): ?")
