@@ -159,7 +159,9 @@ class Deltas:
 class DemoMarket:
     """A generated market.
 
-    `value_areas` holds (POC, VAL, VAH) in ticks of each session, 70% of its volume.
+    `value_areas` holds (POC, VAL, VAH) in ticks of each session, 70% of its volume in rows of ten
+    ticks. `lead` holds, at each bar's close, the ticks that the planted relation adds to the next
+    bar: what the best possible model would know; zeros where none is planted.
     """
 
     config: DemoConfig
@@ -167,6 +169,7 @@ class DemoMarket:
     deltas: Deltas
     planted: tuple[Planted, ...]
     value_areas: tuple[tuple[int, int, int], ...]
+    lead: NDArray[np.float64]
 
 
 class _Tape:
@@ -260,7 +263,7 @@ def generate(
     ts, price, size, aggressor = tape.trades[:, : tape.n_trades]
     trades = Trades(ts, price, size, aggressor, ids)
     deltas = Deltas(*tape.deltas[:, : tape.n_deltas])
-    return DemoMarket(config, trades, deltas, tuple(planted), tuple(areas))
+    return DemoMarket(config, trades, deltas, tuple(planted), tuple(areas), plan.lead)
 
 
 def _orders(plan: Plan, first: int, start: int, config: DemoConfig) -> Ints:

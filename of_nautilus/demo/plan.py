@@ -104,12 +104,13 @@ def walk(  # type: ignore[no-untyped-def]
     high,
     low,
     cvd,
+    lead,
 ):
     """Plan `bars` background bars from bar j at tick `at`; return where the last one ends.
 
     `drift` is ticks a bar, `one_way` +1 or -1 lets no bar end or trade the other way, and outside
     `center` +- `band` price drifts back. `recent` holds the flow of the last twelve cells, which
-    `alpha` turns into drift.
+    `alpha` turns into drift: `lead` tells what it will add to the next bar, in ticks.
     """
     flow = np.empty(KNOTS)
     for i in range(j, j + bars):
@@ -130,8 +131,8 @@ def walk(  # type: ignore[no-untyped-def]
             for k in range(KNOTS):
                 flow[k] = rng.standard_normal()
                 own = 0.85 * flow[k] + 0.527 * rng.standard_normal()
-                lead = alpha * recent.sum() / 6.5  # sums to alpha over the next minute
-                move = pull / KNOTS + calm * size * (own + lead)
+                told = alpha * recent.sum() / 6.5  # sums to `lead` over the next minute
+                move = pull / KNOTS + calm * size * (own + told)
                 price += max(-2.2 * step, min(2.2 * step, move))  # a jump would be a sweep
                 price = max(float(ground), min(float(ceiling), price))
                 recent[:-1] = recent[1:].copy()
@@ -163,6 +164,7 @@ def walk(  # type: ignore[no-untyped-def]
                 volume[i] = int(volume[i - 3] * (1.0 - 0.8 * _DECLINE))
             if not diverges(high, low, cvd, i, first, floor):
                 break
+        lead[i] = alpha * recent.sum() * size
         at = knots[i, KNOTS - 1]
     return at
 
@@ -233,6 +235,7 @@ class Plan:
         self.high = np.zeros(bars, np.int64)
         self.low = np.zeros(bars, np.int64)
         self.cvd = np.zeros(bars, np.int64)
+        self.lead = np.zeros(bars)
         # What else a bar contains: kind, side, lots or levels, how often.
         self.special = np.zeros((bars, 4), np.int64)
 
@@ -271,7 +274,7 @@ class Plan:
                 self.rng, self.j, bars, self.at, drift, one_way, self.center, band, step,
                 self.alpha, self.per_tick, float(self.cap), self.guard, self.first, self.floor,
                 self.expected, self.bar_volume, self.recent, self.knots, self.tilt, self.volume,
-                self.delta, self.high, self.low, self.cvd,
+                self.delta, self.high, self.low, self.cvd, self.lead,
             )
         )  # fmt: skip
         self.j += bars

@@ -107,8 +107,8 @@ def lay_orders(  # type: ignore[no-untyped-def]
 
     `typical` is the median size of an ordinary order before it is scaled to the bar's volume,
     `most_plain` about the largest that one queue can fill, and `quotes` the mean number of quote
-    changes a bar. `exact` makes each bar's delta the planned one; without it no order knows anything
-    of what its bar will bring, as a test of foresight needs.
+    changes a bar. `exact` makes each bar's delta the planned one; without it no order knows what
+    its bar will bring, as a test of foresight needs.
     """
     total = 0
     s_when = np.empty(MOST_SPECIAL, np.float64)
