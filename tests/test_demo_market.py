@@ -1,7 +1,10 @@
 """The synthetic market: its book, its tape, and whether its planted patterns can be found."""
 
+import json
+import time
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -332,3 +335,163 @@ def test_the_flow_looks_like_a_market(market: DemoMarket, bars: Bars) -> None:
 def test_bad_parameters_are_named(name: str, value: object, rule: str) -> None:
     with pytest.raises(ValueError, match=f"`{name}` must be {rule}"):
         DemoConfig(**{name: value})
+
+
+# -- the scripted trades, the planted relation, the catalog ---------------------------------------
+
+
+def test_every_script_is_played_at_the_last_value_area(market: DemoMarket, bars: Bars) -> None:
+    played = [p for p in market.planted if p.episode and p.kind.startswith("absorption")]
+    names = {p.episode for p in played}
+    assert names == {
+        "target", "break_even", "trail", "exhausted", "stop", "session_end", "halt", "diverged",
+    }  # fmt: skip
+    assert sum(p.episode == "halt" for p in played) == 4
+    for p in played:
+        _, val, vah = market.value_areas[p.session - 1]
+        level, bar = (val if p.side > 0 else vah), bar_of(bars, p)
+        assert bars.low[bar] <= level + 1
+        assert bars.high[bar] >= level - 1
+
+
+def test_scripted_trades_end_as_they_should(market: DemoMarket, bars: Bars) -> None:
+    """Follow price from the close of the absorption's bar with a stop of twice the usual range."""
+    outcome: dict[str, list[str]] = defaultdict(list)
+    for p in market.planted:
+        if not (p.episode and p.kind.startswith("absorption")):
+            continue
+        bar = bar_of(bars, p)
+        usual = np.median((bars.high - bars.low)[max(0, bar - 240) : bar])
+        _, val, vah = market.value_areas[p.session - 1]
+        last = min(int(np.searchsorted(bars.ts, p_end(market, p))), bar + 60)
+        path = p.side * (market.trades.price[bars.end[bar] : bars.end[last - 1]] - bars.close[bar])
+        goal = p.side * ((vah if p.side > 0 else val) - bars.close[bar])
+        lost = np.flatnonzero(path <= -2 * usual)
+        won = np.flatnonzero(path >= goal)
+        first_lost = lost[0] if len(lost) else len(path)
+        first_won = won[0] if len(won) else len(path)
+        if first_won < first_lost:
+            outcome[p.episode].append("target")
+        elif not len(lost):
+            outcome[p.episode].append("open")
+        else:
+            best = path[:first_lost].max(initial=0)
+            outcome[p.episode].append("turned" if best > 1.2 * usual else "stop")
+    assert outcome["target"] == ["target"]
+    assert outcome["stop"] == ["stop"]
+    assert outcome["session_end"] == ["open"]
+    assert outcome["halt"][:3] == ["stop"] * 3
+    for name in ("break_even", "trail", "exhausted", "diverged"):
+        assert outcome[name] != ["stop"], name  # a profit first, whatever came of it
+        assert outcome[name] != ["target"], name
+
+
+def p_end(market: DemoMarket, plant: Planted) -> int:
+    return market.config.start_ns + (plant.session + 1) * market.config.session_ns
+
+
+def test_planted_flow_also_exceeds_what_is_usual(market: DemoMarket, bars: Bars) -> None:
+    """Thresholds taken from the last 240 bars let the planted absorptions and initiatives pass."""
+    for p in market.planted:
+        if p.near_miss or p.kind not in ("absorption_m1", "initiative"):
+            continue
+        bar = bar_of(bars, p)
+        past = slice(max(0, bar - 240), bar)
+        assert abs(bars.delta[bar]) > 1.5 * np.percentile(np.abs(bars.delta[past]), 75)
+        if p.kind == "initiative":
+            usual = np.median((bars.high - bars.low)[past])
+            assert abs(bars.close[bar] - bars.open[bar]) >= 0.5 * usual
+
+
+def relation(market: DemoMarket) -> tuple[float, float, float]:
+    """Rank correlation of the next minute's move with flow and with what was planted; its error."""
+    t, minute = market.trades, 60 * SECOND
+    grid = np.arange(market.config.start_ns + minute, t.ts[-1] - minute, minute)
+    middle = t.price - 0.5 * t.side
+    at = np.searchsorted(t.ts, grid + np.array([[-minute], [0], [minute]])) - 1
+    flow = np.concatenate(([0], np.cumsum(t.size * t.side)))
+    past = flow[at[1] + 1] - flow[at[0] + 1]
+    ahead = middle[at[2]] - middle[at[1]]
+
+    def ranks(x: np.ndarray) -> np.ndarray:
+        return np.argsort(np.argsort(x))
+
+    lead = market.lead[: len(grid)]
+    return (
+        float(np.corrcoef(ranks(past), ranks(ahead))[0, 1]),
+        float(np.corrcoef(ranks(lead), ranks(ahead))[0, 1]) if lead.any() else 0.0,
+        1 / np.sqrt(len(grid)),
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, -0.3])
+def test_flow_tells_the_next_minute_only_where_that_is_planted(alpha: float) -> None:
+    nothing_else = {"planted": 0, "near_misses": 0, "episodes": False}
+    market = generate(DemoConfig(seed=11, sessions=10, ofi_alpha=alpha, **nothing_else))
+    seen, best, error = relation(market)
+    if alpha == 0.0:
+        assert abs(seen) < 3 * error
+        assert not market.lead.any()
+    else:
+        assert seen * np.sign(alpha) > 4 * error
+        assert abs(best) == pytest.approx(abs(alpha), abs=0.08)  # `lead` carries the sign itself
+        assert best > abs(seen)
+
+
+def test_longer_bars_hold_the_same_patterns() -> None:
+    market = generate(DemoConfig(bar_seconds=300, session_hours=24))
+    bars = Bars.of(market)
+    for kind, find in FINDERS.items():
+        found = find(market, bars)
+        real = [bar_of(bars, p) for p in market.planted if p.kind == kind and not p.near_miss]
+        assert len(real) >= 4, kind
+        assert sum(bar in found for bar in real) >= 0.9 * len(real), kind
+
+
+def test_no_order_of_the_background_sweeps_like_a_planted_one(market: DemoMarket) -> None:
+    planted = [(p.ts_start, p.ts_end) for p in market.planted if p.kind == "sweep"]
+    t = market.trades
+    starts = np.flatnonzero(np.diff(t.ts, prepend=-1))
+    span = np.maximum.reduceat(t.price, starts) - np.minimum.reduceat(t.price, starts)
+    for ts in t.ts[starts[span >= 6]].tolist():
+        assert any(start <= ts <= end for start, end in planted)
+
+
+def test_the_catalog_holds_the_market(tmp_path: Path) -> None:
+    from nautilus_trader.model.enums import BookAction, RecordFlag
+    from nautilus_trader.persistence.catalog import ParquetDataCatalog
+
+    from of_nautilus.demo.catalog import write_catalog
+    from of_nautilus.ingest.columns import read_deltas, read_trades
+
+    market = generate(DemoConfig(sessions=2, session_hours=1, planted=1, near_misses=1))
+    shares: list[float] = []
+    instrument = write_catalog(market, tmp_path, shares.append)
+    assert shares[-1] == 1.0
+    catalog = ParquetDataCatalog(tmp_path)
+    assert catalog.instruments() == [instrument]
+    trades = catalog.trade_ticks([str(instrument.id)])
+    assert [round(float(t.price) * 10) for t in trades] == market.trades.price.tolist()
+    assert [round(float(t.size) * 1000) for t in trades] == market.trades.size.tolist()
+    assert [str(t.trade_id) for t in trades[:3]] == ["1", "2", "3"]
+    deltas = catalog.order_book_deltas([str(instrument.id)])
+    assert deltas[0].action == BookAction.CLEAR
+    assert sum(d.flags & RecordFlag.F_LAST > 0 for d in deltas) == market.deltas.last.sum()
+    messages = read_deltas(tmp_path, instrument.id).ts_init[market.deltas.last > 0]
+    times = np.concatenate((read_trades(tmp_path, instrument.id).ts_init, messages))
+    assert len(np.unique(times)) == len(times)  # one time for each message, across both kinds
+    planted = json.loads((tmp_path / "planted.json").read_text())["planted"]
+    assert [p["kind"] for p in planted] == [p.kind for p in market.planted]
+    before = sorted(f.name for f in tmp_path.rglob("*.parquet"))
+    write_catalog(market, tmp_path)  # again: replaced, not doubled
+    assert sorted(f.name for f in tmp_path.rglob("*.parquet")) == before
+
+
+@pytest.mark.slow
+def test_two_million_trades_in_seconds() -> None:
+    config = DemoConfig(sessions=15, session_hours=24, planted=60, near_misses=20)
+    generate(DemoConfig(sessions=1, session_hours=1))  # compiled
+    before = time.process_time()
+    market = generate(config)
+    assert len(market.trades) > 1_800_000
+    assert time.process_time() - before < 6
