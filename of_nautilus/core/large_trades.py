@@ -65,27 +65,14 @@ def _interpolate(quantile, top):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _keep_top(quantile, sizes, top):  # type: ignore[no-untyped-def]
-    """Keep, in order, the sizes that are at least the (2 * above)-th largest of `sizes`."""
-    rank = max(len(sizes) - 2 * quantile.above, 0)
+    """Keep, in order, the sizes that are at least the (1.5 * above)-th largest of `sizes`."""
+    rank = max(len(sizes) - 3 * quantile.above // 2, 0)
     floor = np.partition(sizes, rank)[rank]
     upper = np.sort(sizes[sizes >= floor])
     top[: len(upper)] = upper
     quantile.floor = floor
     quantile.kept = len(upper)
     quantile.trim_at = max(3 * quantile.above, 2 * len(upper))
-
-
-@njit(cache=True)
-def _place(top, kept, size):  # type: ignore[no-untyped-def]
-    """Return how many of the first `kept` ascending values are <= `size`."""
-    low = 0
-    while low < kept:
-        middle = (low + kept) >> 1
-        if top[middle] <= size:
-            low = middle + 1
-        else:
-            kept = middle
-    return low
 
 
 @njit(cache=True)
@@ -113,14 +100,19 @@ def reorder(quantile, ring, top, leaving, size):  # type: ignore[no-untyped-def]
     floor = quantile.floor
     kept = quantile.kept
     if leaving >= floor:
-        for i in range(_place(top, kept, leaving), kept):
-            top[i - 1] = top[i]
+        # From the largest down, each takes the place of the one below it.
         kept -= 1
+        i = kept
+        moving = top[i]
+        while moving != leaving:
+            i -= 1
+            moving, top[i] = top[i], moving
     if size >= floor:
-        place = _place(top, kept, size)
-        for i in range(kept, place, -1):
+        i = kept
+        while i > 0 and top[i - 1] > size:
             top[i] = top[i - 1]
-        top[place] = size
+            i -= 1
+        top[i] = size
         kept += 1
     quantile.kept = kept
     if kept < quantile.above:
