@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from nautilus_trader.model.data import TradeTick
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
@@ -20,6 +22,7 @@ from of_nautilus.ingest import staging as staging_module
 from of_nautilus.ingest.columns import DAY_NS, QuoteColumns, TradeColumns, read_quotes, read_trades
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.instruments import find_instrument, from_increments
+from of_nautilus.ingest.listing import list_catalog
 from of_nautilus.ingest.staging import recover
 from of_nautilus.ingest.store import open_store
 from of_nautilus.ingest.writer import CatalogWriter
@@ -184,26 +187,72 @@ def test_kinds_do_not_stand_in_each_others_way(tmp_path: Path) -> None:
 
 def test_an_exception_leaves_the_catalog_as_it_was(tmp_path: Path) -> None:
     root = tmp_path / "catalog"
-    with pytest.raises(KeyboardInterrupt), CatalogWriter(root, INSTRUMENT) as writer:
-        writer.write(trades(DAY0 + np.arange(10)))
-        raise KeyboardInterrupt
+
+    def interrupted(error: type[BaseException]) -> None:
+        with CatalogWriter(root, INSTRUMENT, "replace") as writer:
+            writer.write(trades(DAY0 + np.arange(10)))
+            raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(KeyboardInterrupt)
     assert not root.exists()
     write(root, trades(DAY0 + np.arange(10)))
     before = tree(root)
-    with pytest.raises(RuntimeError), CatalogWriter(root, INSTRUMENT, "replace") as writer:
-        writer.write(trades(DAY0 + np.arange(10)))
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        interrupted(RuntimeError)
     assert tree(root) == before
 
 
-def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+FULL = """
+    import resource, signal, sys
+    import numpy as np
+    from of_nautilus.ingest.errors import IngestError
+    from tests.test_catalog_writer import DAY0, trades, write
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+    rng = np.random.default_rng(0)
+    rows = trades(DAY0 + np.cumsum(rng.integers(1, 10**6, 300_000)))
+    rows.price[:] = 10 * rng.integers(1, 10**9, 300_000)
+    try:
+        write(sys.argv[1], rows, overlap="replace")
+    except IngestError as error:
+        print(error)
+"""
 
-    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(IngestError, match=r"No space left on device.*nothing was changed"):
-        write(tmp_path / "catalog", trades(DAY0 + np.arange(10)))
-    assert not (tmp_path / "catalog").exists()
+
+def child(script: str, root: Path) -> subprocess.CompletedProcess[str]:
+    """A process that imports this module and writes into a catalog."""
+    repository = Path(__file__).parent.parent
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script), str(root)],
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        cwd=repository,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [100, 1_000_000])
+def test_a_disk_that_takes_no_more_leaves_the_catalog_as_it_was(limit: int, tmp_path: Path) -> None:
+    root = tmp_path / "catalog"
+    write(root, trades(DAY0 + np.arange(100) * SECOND))
+    before = tree(root)
+    done = child(FULL.format(limit=limit), root)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert "File too large" in line
+    assert "nothing was changed" in line
+    assert tree(root) == before
+
+
+def test_a_catalog_that_is_a_file_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "catalog"
+    path.write_text("not a folder")
+    with pytest.raises(IngestError, match=r"cannot be written .*exists"):
+        write(path, trades([DAY0]))
+    assert path.read_text() == "not a folder"
 
 
 KILLED = """
@@ -225,21 +274,14 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_kill_between_two_moves_is_completed_by_the_next_writer(
     after: int, tmp_path: Path
 ) -> None:
     times = DAY0 + np.arange(6) * (DAY_NS // 2)
     write(tmp_path, trades(times))
-    script = textwrap.dedent(KILLED.format(after=after))
-    repository = Path(__file__).parent.parent
-    environment = os.environ | {"PYTHONPATH": str(repository)}
-    killed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path)],
-        env=environment,
-        cwd=repository,
-        check=False,
-    )
+    killed = child(KILLED.format(after=after), tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert recover(open_store(tmp_path)) == 1
     assert (read_trades(tmp_path, PERP).price >= 7_000_000).all()
@@ -265,12 +307,15 @@ def test_a_writer_at_work_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_writers_of_one_range_do_not_both_win(tmp_path: Path) -> None:
-    with (
-        pytest.raises(IngestError, match="already holds"),
-        CatalogWriter(tmp_path, INSTRUMENT) as slow,
-    ):
-        slow.write(trades(DAY0 + np.arange(10)))
-        write(tmp_path, trades(DAY0 + np.arange(10)))
+    rows = trades(DAY0 + np.arange(10))
+
+    def slow() -> None:
+        with CatalogWriter(tmp_path, INSTRUMENT) as writer:
+            writer.write(rows)
+            write(tmp_path, rows)
+
+    with pytest.raises(IngestError, match="already holds"):
+        slow()
     assert len(read_trades(tmp_path, PERP)) == 10
 
 
@@ -309,6 +354,70 @@ def test_an_address_in_memory_works_like_a_folder() -> None:
     assert (read.price[50:] >= 7_000_000).all()
     catalog = ParquetDataCatalog("/writer-test", fs_protocol="memory")
     assert [str(i.id) for i in catalog.instruments()] == [PERP]
+
+
+def test_an_upload_that_fails_takes_back_what_it_put(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "memory://upload-test"
+    write(address, trades(DAY0 + np.arange(3) * DAY_NS))
+    store = open_store(address)
+    before = {path: store.fs.cat(path) for path in store.fs.find(store.root)}
+    put, calls = store.fs.put_file, 0
+
+    def failing(*args: Any, **options: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(5, "the line is down")
+        put(*args, **options)
+
+    monkeypatch.setattr(type(store.fs), "put_file", lambda _, *a, **o: failing(*a, **o))
+    later = trades(DAY0 + (10 + np.arange(3)) * DAY_NS)
+    with pytest.raises(IngestError, match="the line is down"):
+        write(address, later)
+    assert {path: store.fs.cat(path) for path in store.fs.find(store.root)} == before
+    write(address, later)
+    assert len(read_trades(address, PERP)) == 6
+
+
+def test_a_catalog_behind_a_web_server_is_read(tmp_path: Path) -> None:
+    write(tmp_path, trades(DAY0 + np.arange(250_000) * 1_000_000), row_group_size=50_000)
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            part = read_trades(address, PERP, DAY0 + 10**9, DAY0 + 2 * 10**9)
+            entries = list_catalog(address)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(part) == 1_001
+    assert [e.rows for e in entries] == [1, 250_000]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A server of files that sends the asked part of one, and prints nothing."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        wanted = self.headers.get("Range")
+        if not wanted or path.is_dir():
+            super().do_GET()
+            return
+        content = path.read_bytes()
+        start, _, end = wanted.removeprefix("bytes=").partition("-")
+        part = content[int(start) : int(end) + 1 if end else None]
+        self.send_response(206)
+        self.send_header(
+            "Content-Range", f"bytes {start}-{int(start) + len(part) - 1}/{len(content)}"
+        )
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 def test_trades_type_is_kept_by_pick() -> None:

@@ -1,6 +1,7 @@
 """One day's file in the making: sorted runs in temporary files, merged in bounded memory."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ class DayFile:
     def abandon(self) -> None:
         """Close what is open, without a result."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):  # what cannot be written is not wanted any more
+                self._writer.close()
             self._writer = None
 
     def _flush(self, everything: bool = False) -> None:

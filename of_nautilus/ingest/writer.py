@@ -126,7 +126,10 @@ class CatalogWriter:
         self._staging: Staging
 
     def __enter__(self) -> Self:
-        self._staging = Staging(self._store)
+        try:
+            self._staging = Staging(self._store)
+        except OSError as problem:
+            raise _disk_error(problem, self._store) from problem
         try:
             self._check_definition()
         except BaseException:
