@@ -209,7 +209,7 @@ def sweep_rules(draw):
     }
 
 
-def sweep_state(rules, prints=1024):
+def sweep_state(rules, prints=256):
     state, ring = sweep.new_sweep(prints)
     for name, value in rules.items():
         state[name] = value
@@ -217,7 +217,7 @@ def sweep_state(rules, prints=1024):
     return state, ring
 
 
-def sweep_facts(prints, rules, capacity=1024):
+def sweep_facts(prints, rules, capacity=256):
     state, ring = sweep_state(rules, capacity)
     found, fired = state[0], []
     for print_ in prints:

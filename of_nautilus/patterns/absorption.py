@@ -520,8 +520,8 @@ def fire_due(level, ts):  # type: ignore[no-untyped-def]
 def widen_bursts(level: Any, bursts: Ints) -> Ints:
     """Return a ring twice as long with the live bursts in their slots."""
     wider = np.zeros((2 * len(bursts), BURST_COLUMNS), np.int64)  # a power of two, as before
-    for slot in range(int(level.tail), int(level.head)):
-        wider[slot % len(wider)] = bursts[slot % len(bursts)]
+    kept = np.arange(int(level.tail), int(level.head))
+    wider[kept % len(wider)] = bursts[kept % len(bursts)]
     return wider
 
 

@@ -30,9 +30,14 @@ SWEEP = record(
     ("row_ticks", INT),
     ("cooldown", INT),
     ("r1", FLOAT),
-    # The ring, and the extremes of the present and the last stretch of `window` ns: together they
-    # bound what the window can span, and nearly always show that it is too little.
+    # The ring: prints ever written, the first that is still summed up, and the sums.
     ("head", INT),
+    ("tail", INT),
+    ("bought", INT),
+    ("sold", INT),
+    ("unclassified", INT),
+    # Lowest buy and highest sell of the present and of the last stretch of `window` ns: together
+    # they bound what the window can span, and nearly always show that it is too little.
     ("muted_until", INT),
     ("stretch", INT),
     ("low", INT),
@@ -53,6 +58,7 @@ SWEEP = record(
     ("fired_usual", INT),
 )
 _LEVELS = 64  # counted one by one up to here
+_FAR = 1 << 62
 
 
 class SweepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,7 +105,7 @@ class SweepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"`cooldown_s` must be >= 0, was {self.cooldown_s}")
 
 
-def new_sweep(prints: int = 1024) -> tuple[State, Ints]:
+def new_sweep(prints: int = 256) -> tuple[State, Ints]:
     """Return a fresh state, not ready until its limits are set, and its ring of prints.
 
     Parameters
@@ -150,7 +156,8 @@ def set_source_limits(sweep: Any, config: SweepConfig, *, max_per_level: float) 
 def _set(sweep: Any, window: int, config: SweepConfig) -> None:
     if sweep.window != window:
         # What bounded the old window does not bound the new one.
-        sweep.head = 0
+        sweep.head = sweep.tail = 0
+        sweep.bought = sweep.sold = sweep.unclassified = 0
         sweep.stretch = 0
     sweep.window = window
     sweep.cooldown = int(config.cooldown_s * _NS)
@@ -160,9 +167,30 @@ def _set(sweep: Any, window: int, config: SweepConfig) -> None:
 @njit(cache=True)
 def has_room(sweep, ring, ts):  # type: ignore[no-untyped-def]
     """Return whether one more print at `ts` leaves all of its window in the ring (compiled)."""
-    if sweep.head < len(ring):
+    if sweep.head - sweep.tail < len(ring):
         return True
-    return ring[sweep.head & (len(ring) - 1), 0] <= ts - sweep.window
+    _expire(sweep, ring, ts)
+    return sweep.head - sweep.tail < len(ring)
+
+
+@njit(cache=True)
+def _expire(sweep, ring, ts):  # type: ignore[no-untyped-def]
+    """Let go of the prints that have left the window."""
+    mask = len(ring) - 1
+    while sweep.tail < sweep.head and ring[sweep.tail & mask, 0] <= ts - sweep.window:
+        at = sweep.tail & mask
+        _sum_up(sweep, -ring[at, 2], ring[at, 3])
+        sweep.tail += 1
+
+
+@njit(cache=True)
+def _sum_up(sweep, size, side):  # type: ignore[no-untyped-def]
+    if side > 0:
+        sweep.bought += size
+    elif side < 0:
+        sweep.sold += size
+    else:
+        sweep.unclassified += size
 
 
 @njit(cache=True)
@@ -184,59 +212,61 @@ def add_print(sweep, ring, ts, price, size, side, thin=0, usual=0):  # type: ign
     ring[at, 3] = side
     ring[at, 4] = thin
     ring[at, 5] = usual
-    if ts >= sweep.stretch or sweep.head == 1:
-        _next_stretch(sweep, ts, price)
-    elif price > sweep.high:
-        sweep.high = price
-    elif price < sweep.low:
-        sweep.low = price
+    _sum_up(sweep, size, side)
+    if ts >= sweep.stretch:
+        _next_stretch(sweep, ts)
     if side > 0:
+        sweep.low = min(sweep.low, price)
         reach = price - min(sweep.low, sweep.low_before)
-    else:
+    elif side < 0:
+        sweep.high = max(sweep.high, price)
         reach = max(sweep.high, sweep.high_before) - price
-    if reach < sweep.min_span or side == 0 or ts < sweep.muted_until:
+    else:
+        return 0
+    if reach < sweep.min_span or ts < sweep.muted_until:
         return 0
     return _judge(sweep, ring, ts, price, side)
 
 
 @njit(cache=True)
-def _next_stretch(sweep, ts, price):  # type: ignore[no-untyped-def]
+def _next_stretch(sweep, ts):  # type: ignore[no-untyped-def]
     """Begin a stretch of time; only the one just before it can still lie in the window."""
-    if sweep.head > 1 and ts < sweep.stretch + sweep.window:
-        sweep.low_before = sweep.low
-        sweep.high_before = sweep.high
-    else:
-        sweep.low_before = price
-        sweep.high_before = price
-    sweep.low = price
-    sweep.high = price
+    follows = sweep.stretch > 0 and ts < sweep.stretch + sweep.window
+    sweep.low_before = sweep.low if follows else _FAR
+    sweep.high_before = sweep.high if follows else -_FAR
+    sweep.low = _FAR
+    sweep.high = -_FAR
     sweep.stretch = ts - ts % sweep.window + sweep.window
 
 
 @njit(cache=True)
 def _judge(sweep, ring, ts, price, side):  # type: ignore[no-untyped-def]
-    """Look through the window, newest first, for what the side has run through."""
+    """Look through the window for what the side has run through."""
+    _expire(sweep, ring, ts)
+    own = sweep.bought if side > 0 else sweep.sold
+    total = sweep.bought + sweep.sold + sweep.unclassified
+    if own < sweep.min_share * total - 1e-9:
+        return 0
     mask = len(ring) - 1
-    since = ts - sweep.window
-    oldest = max(0, sweep.head - len(ring))
     start = price
-    own = 0
-    total = 0
     first = sweep.head - 1
-    number = sweep.head
-    while number > oldest and ring[(number - 1) & mask, 0] > since:
-        number -= 1
+    for number in range(sweep.head - 1, sweep.tail - 1, -1):
         at = number & mask
-        total += ring[at, 2]
         if ring[at, 3] == side:
-            own += ring[at, 2]
             first = number
             if (start - ring[at, 1]) * side > 0:
                 start = ring[at, 1]
-    if (price - start) * side < sweep.min_span or own < sweep.min_share * total - 1e-9:
+    # What was only a bound is now known.
+    if side > 0:
+        sweep.low = start
+        sweep.low_before = start
+    else:
+        sweep.high = start
+        sweep.high_before = start
+    if (price - start) * side < sweep.min_span:
         return 0
-    levels = _count_levels(ring, number, sweep.head, side, sweep.row_ticks)
-    prices = _count_levels(ring, number, sweep.head, side, 1)
+    levels = _count_levels(ring, sweep.tail, sweep.head, side, sweep.row_ticks)
+    prices = _count_levels(ring, sweep.tail, sweep.head, side, 1)
     if levels < sweep.min_levels:
         return 0
     if sweep.max_per_level > 0 and own > sweep.max_per_level * prices + 1e-9:
@@ -299,9 +329,8 @@ def step_sweep(
 def widen_ring(sweep: Any, ring: Ints) -> Ints:
     """Return a ring twice as long that holds the same prints."""
     wider = np.zeros((2 * len(ring), _COLUMNS), np.int64)
-    head = int(sweep.head)
-    for number in range(max(0, head - len(ring)), head):
-        wider[number % len(wider)] = ring[number % len(ring)]
+    kept = np.arange(int(sweep.tail), int(sweep.head))
+    wider[kept % len(wider)] = ring[kept % len(ring)]
     return wider
 
 

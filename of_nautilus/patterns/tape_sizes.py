@@ -21,11 +21,15 @@ TAPE_SIZES = record(
     ("parent_side", INT),
     ("parent_size", INT),
     ("parents_seen", INT),
+    ("next_parent", INT),
     ("row_ticks", INT),
     ("next_row_ticks", INT),
     ("window_end", INT),
     ("low_row", INT),
     ("high_row", INT),
+    ("last_row", INT),
+    ("row_low", INT),  # the prices of the last row
+    ("row_high", INT),
     ("most_sold", INT),
     ("most_bought", INT),
     ("volumes_seen", INT),
@@ -60,6 +64,8 @@ def set_row_ticks(sizes: Any, row_ticks: int) -> None:
 @njit(cache=True)
 def has_room(sizes, rows, ts, price):  # type: ignore[no-untyped-def]
     """Return whether the window has a row for `price`; a new window has one for any (compiled)."""
+    if sizes.row_low <= price <= sizes.row_high:
+        return True
     if ts >= sizes.window_end or sizes.row_ticks == 0:
         return True
     row = price // sizes.row_ticks
@@ -81,16 +87,16 @@ def add_trade(sizes, rows, ts, price, size, side):  # type: ignore[no-untyped-de
         sizes.window_end = ts - ts % WINDOW + WINDOW
         sizes.row_ticks = sizes.next_row_ticks
         if sizes.row_ticks > 0:
-            sizes.low_row = price // sizes.row_ticks
-            sizes.high_row = sizes.low_row
+            _enter_row(sizes, price)
+            sizes.low_row = sizes.last_row
+            sizes.high_row = sizes.last_row
     if side == 0 or sizes.row_ticks == 0:
         return
-    row = price // sizes.row_ticks
-    if row < sizes.low_row:
-        sizes.low_row = row
-    elif row > sizes.high_row:
-        sizes.high_row = row
-    at = row & (len(rows) - 1)
+    if price < sizes.row_low or price > sizes.row_high:
+        _enter_row(sizes, price)
+        sizes.low_row = min(sizes.low_row, sizes.last_row)
+        sizes.high_row = max(sizes.high_row, sizes.last_row)
+    at = sizes.last_row & (len(rows) - 1)
     if side > 0:
         rows[at, 1] += size
         sizes.most_bought = max(sizes.most_bought, rows[at, 1])
@@ -100,9 +106,18 @@ def add_trade(sizes, rows, ts, price, size, side):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
+def _enter_row(sizes, price):  # type: ignore[no-untyped-def]
+    sizes.last_row = price // sizes.row_ticks
+    sizes.row_low = sizes.last_row * sizes.row_ticks
+    sizes.row_high = sizes.row_low + sizes.row_ticks - 1
+
+
+@njit(cache=True)
 def _end_parent(sizes):  # type: ignore[no-untyped-def]
     if sizes.parent_size > 0:
-        sizes.parents[sizes.parents_seen % PARENTS] = sizes.parent_size
+        at = sizes.next_parent
+        sizes.parents[at] = sizes.parent_size
+        sizes.next_parent = at + 1 if at + 1 < PARENTS else 0
         sizes.parents_seen += 1
 
 
@@ -135,8 +150,8 @@ def step_tape_sizes(state: State, rows: Ints, ts: int, price: int, size: int, si
 def widen_rows(sizes: Any, rows: Ints) -> Ints:
     """Return twice as many rows that hold the same window."""
     wider = np.zeros((2 * len(rows), 2), np.int64)
-    for row in range(int(sizes.low_row), int(sizes.high_row) + 1):
-        wider[row % len(wider)] = rows[row % len(rows)]
+    used = np.arange(int(sizes.low_row), int(sizes.high_row) + 1)
+    wider[used % len(wider)] = rows[used % len(rows)]
     return wider
 
 
