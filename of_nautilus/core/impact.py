@@ -335,6 +335,13 @@ def serial_covariance(roll, window):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def roll_spread(roll, window):  # type: ignore[no-untyped-def]
+    """Return Roll's spread in ticks, NaN before a full window (compiled)."""
+    covariance = serial_covariance(roll, window)
+    return 2.0 * math.sqrt(-min(covariance, 0.0)) if covariance == covariance else math.nan
+
+
+@njit(cache=True)
 def step_roll(state: State, ring: Ints, price: int) -> float:
     """Advance by one trade price; return Roll's spread in ticks, NaN before the window is full.
 
@@ -343,14 +350,15 @@ def step_roll(state: State, ring: Ints, price: int) -> float:
     Source: Roll (1984), Journal of Finance 39(4).
     """
     add_price(state[0], ring, price)
-    covariance = serial_covariance(state[0], len(ring))
-    return 2.0 * math.sqrt(max(-covariance, 0.0)) if covariance == covariance else math.nan
+    return roll_spread(state[0], len(ring))
 
 
 @njit(cache=True)
 def run_roll(state: State, ring: Ints, price: Ints) -> Floats:
     """Advance by many trade prices; return the spread after each."""
     values = np.empty(len(price))
+    roll = state[0]
     for i in range(len(price)):
-        values[i] = step_roll(state, ring, price[i])
+        add_price(roll, ring, price[i])
+        values[i] = roll_spread(roll, len(ring))
     return values
