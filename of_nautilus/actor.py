@@ -1,12 +1,14 @@
 """OrderFlowActor: drives the engine with a market's trades and publishes what it finds."""
 
 from nautilus_trader.common.actor import Actor
-from nautilus_trader.model.data import TradeTick
+from nautilus_trader.model.data import OrderBookDeltas, TradeTick
+from nautilus_trader.model.enums import BookType
 
 from of_nautilus.config import OrderFlowActorConfig
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import FLOW_TYPES, FootprintBar, PatternSignal, SessionRoll, data_type
 from of_nautilus.engine import BarClosed, Event, FlowEngine, SessionClosed, SessionStarted
+from of_nautilus.indicators.book import DeltaRows
 from of_nautilus.patterns.signal import Signal
 
 _SIDES = (0, 1, -1)  # by the host's AggressorSide: none, buyer, seller
@@ -38,6 +40,9 @@ class OrderFlowActor(Actor):
         self.engine = FlowEngine(self._scale, self.config.flow)
         self._on_tick = self.engine.on_tick
         self.subscribe_trade_ticks(self.config.instrument_id)
+        if self.config.flow.book is not None:
+            self._rows = DeltaRows(self._scale)
+            self.subscribe_order_book_deltas(self.config.instrument_id, BookType.L2_MBP)
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Decode a trade, and publish what the engine makes of it."""
@@ -49,6 +54,14 @@ class OrderFlowActor(Actor):
         )
         if events:
             self._publish(events, tick.ts_init)
+
+    def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
+        """Decode a message of the book, and let the engine have it once it is whole."""
+        rows = self._rows
+        if rows.add(deltas):
+            count, rows.count = rows.count, 0
+            if self.engine:
+                self.engine.on_book(rows.rows, count)
 
     def on_stop(self) -> None:
         """Say what was read."""

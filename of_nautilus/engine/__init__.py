@@ -5,13 +5,14 @@ in flat records. Three things drive it, with bit-identical results: an Actor, on
 scan over arrays; a test.
 """
 
-from of_nautilus.engine.config import BarType, CvdResets, FlowConfig, VpinConfig
+from of_nautilus.engine.config import BarType, BookConfig, CvdResets, FlowConfig, VpinConfig
 from of_nautilus.engine.events import BarClosed, Event, SessionClosed, SessionStarted
 from of_nautilus.engine.flow import FlowEngine, signals_of
 
 __all__ = [
     "BarClosed",
     "BarType",
+    "BookConfig",
     "CvdResets",
     "Event",
     "FlowConfig",

@@ -54,6 +54,35 @@ class VpinConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError(f"`buckets` must be >= 1, was {self.buckets}")
 
 
+class BookConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the order book is read.
+
+    Parameters
+    ----------
+    ofi_depth : int
+        Levels of the multi-level order flow imbalance, 1 to 20.
+    ofi_windows_s : tuple of three floats
+        Its windows, seconds, ascending, each > 0.
+    contiguous : bool
+        Whether the feed numbers its messages without gaps, so that a missing one can be seen.
+    thin_lots : int
+        A level below so many lots is thin, >= 0; 0 for a quarter of the median of its side.
+    """
+
+    ofi_depth: int = 5
+    ofi_windows_s: tuple[float, float, float] = (10.0, 60.0, 300.0)
+    contiguous: bool = False
+    thin_lots: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.ofi_depth <= 20:
+            raise ValueError(f"`ofi_depth` must be 1 to 20, was {self.ofi_depth}")
+        if not 0 < self.ofi_windows_s[0] < self.ofi_windows_s[1] < self.ofi_windows_s[2]:
+            raise ValueError(f"`ofi_windows_s` must ascend from > 0, was {self.ofi_windows_s}")
+        if self.thin_lots < 0:
+            raise ValueError(f"`thin_lots` must be >= 0, was {self.thin_lots}")
+
+
 class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the engine computes; what is off costs nothing.
 
@@ -93,6 +122,9 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         VPIN, if present.
     impact : bool
         Whether Kyle's lambda, Amihud's illiquidity and Roll's spread are measured.
+    book : BookConfig, optional
+        The order book with its measures and order flow imbalance, if present. No detector depends
+        on it: the same signals come out of trades alone.
     """
 
     bar: BarType = BarType.TIME
@@ -115,6 +147,7 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     large_trades: bool = False
     vpin: VpinConfig | None = None
     impact: bool = False
+    book: BookConfig | None = None
 
     def __post_init__(self) -> None:
         if not self.bar_size > 0:

@@ -10,13 +10,14 @@ import msgspec
 import numpy as np
 
 from of_nautilus.core import footprint, impact, large_trades, profile, vpin, vwap, windows
+from of_nautilus.core.book_flow import BookFlow
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.record import Bytes, Ints, State, allocate, digest
 from of_nautilus.core.sessions import DAY, SECOND, SessionClock
 from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
 from of_nautilus.core.value_area import coarsen
 from of_nautilus.engine import step as steps
-from of_nautilus.engine.config import BarType, CvdResets, FlowConfig
+from of_nautilus.engine.config import BarType, BookConfig, CvdResets, FlowConfig
 from of_nautilus.engine.detect import Detector
 from of_nautilus.engine.events import BarClosed, Event, SessionClosed, SessionStarted
 from of_nautilus.patterns import absorption, sweep, tape_sizes
@@ -48,7 +49,7 @@ class FlowEngine:
         self.scale = scale
         self.config = config or FlowConfig()
         self._sessions = SessionClock(self.config.session)
-        self._tick = float(scale.tick)
+        self._tick, self._lot = float(scale.tick), float(scale.lot)
         self.reset()
 
     def reset(self) -> None:
@@ -84,6 +85,7 @@ class FlowEngine:
         on.tape, on.large = bool(config.windows_s), config.large_trades
         on.vpin = config.vpin is not None and config.vpin.bucket is not None
         on.impact = config.impact
+        self.book = None if config.book is None else _book(config.book)
         self._bars_chain = b""
         self._bar_count = 0
         self._session_volumes: deque[int] = deque(maxlen=_VPIN_SESSIONS)
@@ -109,6 +111,8 @@ class FlowEngine:
 
     def on_trade(self, ts: int, price: int, size: int, side: int) -> list[Event]:
         """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what happened, oldest first."""
+        if self.book is not None and size > 0:
+            self.book.trade(ts, price, size, side)
         code = steps.step(*self._arrays, ts, price, size, side)
         if code == 0:
             return _NOTHING
@@ -122,6 +126,9 @@ class FlowEngine:
 
     def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
         """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
+        if self.book is not None and size > 0:
+            ticks, _ = steps_of(price, self._tick)
+            self.book.trade(int(whole_microseconds(ts)), ticks, steps_of(size, self._lot)[0], side)
         code = steps.step_decimals(*self._arrays, ts, price, size, side)
         if code == 0:
             return _NOTHING
@@ -133,8 +140,22 @@ class FlowEngine:
             code = steps.step_decimals(*self._arrays, ts, price, size, side)
         return self._taken()
 
+    def on_book(self, rows: Ints, count: int) -> None:
+        """Take the first `count` rows of a book message; columns are `core.book.DELTA_COLUMNS`.
+
+        It closes no bar: a feed's book may run ahead of its trades, and what closes a bar must be
+        the same with and without a book.
+        """
+        if self.book is not None:
+            self.book.apply(rows, count)
+
     def run_trades(self, ts: Ints, price: Ints, size: Ints, side: Bytes) -> list[Event]:
-        """Take many trades at once; the same events as `on_trade` for each of them."""
+        """Take many trades at once; the same events as `on_trade` for each of them.
+
+        The book is not among the things that trades alone can drive: it must be off.
+        """
+        if self.book is not None:
+            raise ValueError("`book` must be off to run trades alone, was on")
         i = 0
         while True:
             i, code = steps.run(*self._arrays, ts, price, size, side, i)
@@ -226,13 +247,19 @@ class FlowEngine:
     @property
     def state_sha256(self) -> str:
         """SHA-256 of the state: equal exactly if two engines will go on alike."""
-        told = np.frombuffer(self._detector.digest_source(), np.uint8)
+        told = np.frombuffer(self._detector.digest_source() + self._book_digest(), np.uint8)
         return digest(*(getattr(self, name) for name in _SAVED), told)
+
+    def _book_digest(self) -> bytes:
+        return self.book.digest().encode() if self.book is not None else b""
 
     # -- its state --------------------------------------------------------------------------------
 
     def save(self) -> bytes:
-        """Return everything that the engine knows, to `load` into one of the same config."""
+        """Return everything that the engine knows, to `load` into one of the same config.
+
+        The book is not part of it: after a pause it must come anew from the venue's snapshot.
+        """
         arrays = {name: getattr(self, name) for name in _SAVED}
         return msgspec.msgpack.encode(
             {
@@ -347,6 +374,8 @@ class FlowEngine:
             cvd_end = ts - ts % DAY + DAY
             anchors = not engine.cvd_end
         steps.start_session(self._state, self._hist, start, end, cvd_end, anchors)
+        if self.book is not None:
+            self.book.start_session()
         self._detector.on_session(start, engine)
         self._events.append(SessionStarted(start, end, self._detector.units))
 
@@ -397,6 +426,15 @@ class FlowEngine:
             case _:
                 length = int(size)
         return max(1, length)
+
+
+def _book(config: BookConfig) -> BookFlow:
+    return BookFlow(
+        contiguous=config.contiguous,
+        ofi_depth=config.ofi_depth,
+        ofi_windows=config.ofi_windows_s,
+        thin_lots=config.thin_lots,
+    )
 
 
 _SAVED = (
