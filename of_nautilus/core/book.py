@@ -20,9 +20,9 @@ from of_nautilus.core.ladder import (
     allocate_ladders,
     clear_side,
     must_grow,
+    read_best,
     set_level,
     size_at,
-    worse,
 )
 from of_nautilus.core.record import INT, Ints, State, allocate, record
 
@@ -310,16 +310,8 @@ def read_top(book, window, blocks, far, top):  # type: ignore[no-untyped-def]
     left as it is.
     """
     for side in range(2):
-        sign = 1 - 2 * side
-        if book.changed[side] < top[side, top.shape[1] - 1, 0] * sign:
-            continue
-        key = book.best[side] if book.levels[side] > 0 else NO_KEY
-        for i in range(top.shape[1]):
-            top[side, i, 0] = key * sign
-            top[side, i, 1] = 0
-            if key != NO_KEY:
-                top[side, i, 1] = size_at(book, window, far, side, key)
-                key = worse(book, window, blocks, far, side, key)
+        if book.changed[side] >= top[side, top.shape[1] - 1, 0] * (1 - 2 * side):
+            read_best(book, window, blocks, far, side, top)
 
 
 def levels(state: State, window: Ints, far: Ints, side: int) -> Ints:

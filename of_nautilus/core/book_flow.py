@@ -22,6 +22,8 @@ from of_nautilus.core.resilience import RESILIENCE
 
 GROW_ROWS = -5
 SHOCK_LEVELS = 10  # best levels whose depth resilience follows
+# Handing all these arrays from function to function costs more than the work itself, so what runs
+# with every delta is written into its caller: `inline="always"` halves the time.
 
 BOOK_FLOW = record(
     ("book", BOOK),
@@ -45,7 +47,7 @@ def add_trade(  # type: ignore[no-untyped-def]
     return code
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _end_batch(  # type: ignore[no-untyped-def]
     flow, window, blocks, far, top, rows, history, prints, flows
 ):
@@ -57,7 +59,7 @@ def _end_batch(  # type: ignore[no-untyped-def]
     _read(flow, window, blocks, far, top, rows, history)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _read(flow, window, blocks, far, top, rows, history):  # type: ignore[no-untyped-def]
     book = flow.book
     read_top(book, window, blocks, far, top)
@@ -72,7 +74,7 @@ def _read(flow, window, blocks, far, top, rows, history):  # type: ignore[no-unt
         resilience.lose_book(flow.resilience)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def add_delta(  # type: ignore[no-untyped-def]
     flow,
     window,

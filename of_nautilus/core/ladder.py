@@ -168,6 +168,38 @@ def worse(book, window, blocks, far, side, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def read_best(book, window, blocks, far, side, top):  # type: ignore[no-untyped-def]
+    """Write the best levels of a side to `top[side]`: rows of price and lots, best first.
+
+    Rows beyond the last level have the price of NO_KEY and no lots.
+    """
+    sign = 1 - 2 * side
+    origin = book.origin[side]
+    count = min(book.levels[side], top.shape[1])
+    at = book.best[side] - origin
+    row = 0
+    while row < count and at >= 0:
+        lots = window[side, at]
+        if lots > 0:
+            top[side, row, 0] = (origin + at) * sign
+            top[side, row, 1] = lots
+            row += 1
+        at -= 1
+        while at >= 0 and at % 64 == 63 and blocks[side, at // 64] == 0:
+            at -= 64
+    outside = book.far_levels[side]
+    while row < count:
+        outside -= 1
+        top[side, row, 0] = far[side, outside, 0] * sign
+        top[side, row, 1] = far[side, outside, 1]
+        row += 1
+    while row < top.shape[1]:
+        top[side, row, 0] = NO_KEY * sign
+        top[side, row, 1] = 0
+        row += 1
+
+
+@njit(cache=True)
 def size_at(book, window, far, side, key):  # type: ignore[no-untyped-def]
     """Return the lots displayed at `key`."""
     at = key - book.origin[side]
