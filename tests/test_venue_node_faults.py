@@ -13,7 +13,7 @@ from tests.venues.binance import BinanceDouble
 from tests.venues.bybit import BybitDouble
 from tests.venues.components import recorder
 from tests.venues.double import VenueDouble
-from tests.venues.replay import node_config, running_node, wait_for
+from tests.venues.replay import NodeProcess, node_config, running_node, wait_for
 from tests.venues.session import Session, read_session
 from tests.venues.trader import trader
 
@@ -67,6 +67,12 @@ def test_kicked_market_sockets_come_back_and_the_book_is_rebuilt(
     assert top_of(rows) == tuple((units(p), units(q)) for p, q in best)
 
 
+def told(node: NodeProcess, event: str, order: str = "") -> int:
+    """How many events of a kind the node's log has, of one order or of all."""
+    lines = [line for line in node.log.splitlines() if f"<--[EVT] {event}(" in line]
+    return sum(f"client_order_id=OF-{order}" in line for line in lines) if order else len(lines)
+
+
 def units(text: str) -> int:
     return int(Decimal(text) * 10**8)
 
@@ -86,29 +92,59 @@ def top_of(rows: dict[str, np.ndarray]) -> tuple[tuple[int, int], ...]:
     return (bid, sides[1][bid]), (ask, sides[-1][ask])
 
 
-def test_a_half_filled_entry_whose_rest_is_filled_unheard_is_learned_after_the_reconnect(
-    session: Session, venue: str
+# The fault, its switch and setting, and how many fills the node hears of in the end.
+FAULTS = [
+    pytest.param("partial_then_gone", True, 2, id="half a fill, the rest while disconnected"),
+    pytest.param("lost_fills", 1, 1, id="a fill that is never told"),
+    pytest.param("repeated_fills", 1, 1, id="a fill told twice"),
+    pytest.param("lost_answers", 1, 1, id="an entry without an answer"),
+]
+
+
+@pytest.mark.parametrize(("switch", "setting", "fills"), FAULTS)
+def test_the_node_learns_of_its_fill_and_the_stop_rests(
+    session: Session, venue: str, switch: str, setting: int, fills: int
 ) -> None:
-    with double(venue, session, 6, "user") as at:
-        at.faults.partial_then_gone = True
+    with double(venue, session, 1, "user") as at:
+        setattr(at.faults, switch, setting)
         script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
         config = node_config(f"live_{venue}.json", at, strategies=[script])
-        config["exec_engine"] |= {
-            "open_check_interval_secs": 1.0,
-            "open_check_threshold_ms": 500,
-            "reconciliation_startup_delay_secs": 1.0,
-            "position_check_interval_secs": 1.0,
-            "position_check_threshold_ms": 500,
-        }
         with running_node(at, config) as node:
-            wait_for(at, node, 40)
-            captured = node.stop()
-            log = node.log
-        (got,) = captured.values()
-        print(got["events"], got["positions"], got["fills"])
+            until(lambda: told(node, "OrderFilled") == fills and told(node, "OrderAccepted", "S1"))
+            (got,) = node.stop().values()
+        (stop,) = at.exchange.open_orders()
+        assert (stop.client_id, stop.size) == ("OF-S1", Decimal("0.010"))
         assert at.exchange.position == Decimal("0.010")
-    assert got["orders"]["OF-E"] == "FILLED", log[-3000:]
+    assert got["orders"] == {"OF-E": "FILLED", "OF-S1": "ACCEPTED"}
+    assert sum(size for name, size, _ in got["fills"] if name == "OF-E") == Decimal("0.010")
     assert got["position"] == Decimal("0.010")
+
+
+def test_a_refused_stop_is_told_and_the_position_can_be_closed(
+    session: Session, venue: str
+) -> None:
+    with double(venue, session, 1, "user") as at:
+        at.faults.refused_stops = 1
+        script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
+        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        with running_node(at, config) as node:
+            until(lambda: told(node, "OrderFilled") == 2)
+            (got,) = node.stop().values()
+        assert at.exchange.position == 0
+    assert got["orders"]["OF-S1"] == "REJECTED"
+    assert got["position"] == 0
+
+
+def test_a_stop_that_the_venue_cancels_is_told(session: Session, venue: str) -> None:
+    with double(venue, session, 1, "user") as at:
+        script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
+        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        with running_node(at, config) as node:
+            until(lambda: told(node, "OrderAccepted", "S1"))
+            at.call(at.cancel_stops())
+            until(lambda: told(node, "OrderCanceled", "S1"))
+            (got,) = node.stop().values()
+    assert got["orders"] == {"OF-E": "FILLED", "OF-S1": "CANCELED"}
 
 
 def test_a_killed_node_finds_its_position_and_stop_again(session: Session, venue: str) -> None:

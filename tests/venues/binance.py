@@ -244,22 +244,21 @@ class BinanceDouble(VenueDouble):
                 return wire.algo_order(symbol, self._found(params), now)
             case "PUT", "order":
                 order = self._found(params)
-                price, size = Decimal(params["price"]), Decimal(params["quantity"])
-                await exchange.amend(order, price=price, size=size)
+                await self.amend_order(order, Decimal(params["price"]), Decimal(params["quantity"]))
                 return wire.order(symbol, order, now)
             case "DELETE", "order":
                 order = self._found(params)
-                await exchange.cancel(order)
+                await self.cancel_order(order)
                 return wire.order(symbol, order, now)
             case "DELETE", "algoOrder":
                 order = self._found(params)
-                await exchange.cancel(order)
+                await self.cancel_order(order)
                 done = {"code": "200", "msg": "success"}
                 return {"algoId": order.id, "clientAlgoId": order.client_id, **done}
             case "DELETE", "allOpenOrders" | "algoOpenOrders" as which:
                 for order in stops if which == "algoOpenOrders" else plain:
                     if order.is_open:
-                        await exchange.cancel(order)
+                        await self.cancel_order(order)
                 return {"code": 200, "msg": "The operation of cancel all open order is done."}
         return None
 

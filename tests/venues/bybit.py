@@ -203,9 +203,9 @@ class BybitDouble(VenueDouble):
             order = found
             if operation == "order.amend":
                 price, size = Decimal(params.get("price") or 0), Decimal(params.get("qty") or 0)
-                await self.exchange.amend(order, price=price, size=size)
+                await self.amend_order(order, price, size)
             elif operation == "order.cancel":
-                await self.exchange.cancel(order)
+                await self.cancel_order(order)
             else:
                 self.unhandled.append(operation)
         return {"orderId": wire.order_id(order), "orderLinkId": order.client_id}

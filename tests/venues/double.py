@@ -24,6 +24,9 @@ class VenueDouble(VenueServer, ABC):
     replay, such as `kick_users`, `kick_market`, `cancel_stops`, `trade_outside`, `feed.pause`.
     """
 
+    # From a command of the client to its effect. A venue that is quicker than the node's own
+    # event loop has its acceptance ignored: the order is not yet submitted, for the node.
+    LATENCY_S = 0.01
     # The part of a stream's name by which `needs` and the sockets' subscriptions know it.
     STREAMS: ClassVar[dict[str, str]]
 
@@ -135,6 +138,7 @@ class VenueDouble(VenueServer, ABC):
 
     async def new_order(self, **fields: Any) -> VenueOrder | None:
         """Take an order in; None where the client must not get an answer."""
+        await asyncio.sleep(self.LATENCY_S)
         if self.faults.take("lost_orders"):
             return None
         if self.faults.take("refused_orders"):
@@ -148,6 +152,15 @@ class VenueDouble(VenueServer, ABC):
         # The answer to the request leaves before the first event of the order.
         self._loop.call_soon(lambda: self.spawn(self._arrive(order)))
         return None if unanswered else order
+
+    async def cancel_order(self, order: VenueOrder) -> None:
+        await asyncio.sleep(self.LATENCY_S)
+        await self.exchange.cancel(order)
+
+    async def amend_order(self, order: VenueOrder, price: Decimal, size: Decimal) -> None:
+        """Change a resting order; a price or size of zero stays as it is."""
+        await asyncio.sleep(self.LATENCY_S)
+        await self.exchange.amend(order, price=price, size=size)
 
     async def _arrive(self, order: VenueOrder) -> None:
         await asyncio.sleep(self.faults.order_delay_s)
