@@ -272,7 +272,7 @@ def from_metadata(path: str | Path, instrument_id: str) -> Instrument:
         return _from_bybit(answer["result"]["list"], raw, instrument_id)
     except OSError as error:
         raise IngestError(f"cannot be read ({error.strerror})", path) from error
-    except (ValueError, KeyError, TypeError, InvalidOperation) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise IngestError(
             f"is no exchangeInfo and no instruments-info ({type(error).__name__}: {error})",
             path,
@@ -284,6 +284,8 @@ def from_metadata(path: str | Path, instrument_id: str) -> Instrument:
 
 def _from_binance(symbols: list[dict[str, Any]], raw: str, instrument_id: str) -> Instrument:
     entry = _entry(symbols, raw)
+    if entry.get("contractType", "PERPETUAL") != "PERPETUAL":
+        raise LookupError(f"holds {raw} as {entry['contractType']}, not as a perpetual")
     filters = {f["filterType"]: f for f in entry["filters"]}
     notional = filters.get("MIN_NOTIONAL") or filters.get("NOTIONAL") or {}
     tick = filters["PRICE_FILTER"]["tickSize"]
@@ -308,6 +310,8 @@ def _from_binance(symbols: list[dict[str, Any]], raw: str, instrument_id: str) -
 
 def _from_bybit(entries: list[dict[str, Any]], raw: str, instrument_id: str) -> Instrument:
     entry = _entry(entries, raw)
+    if entry.get("contractType", "LinearPerpetual") != "LinearPerpetual":
+        raise LookupError(f"holds {raw} as {entry['contractType']}, not as a linear perpetual")
     lots = entry["lotSizeFilter"]
     tick = entry["priceFilter"]["tickSize"]
     lot = lots.get("qtyStep") or lots["basePrecision"]
