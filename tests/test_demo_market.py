@@ -327,7 +327,7 @@ def test_the_flow_looks_like_a_market(market: DemoMarket, bars: Bars) -> None:
         ("session_hours", 5, "a divisor of 24"),
         ("bar_seconds", 50, "a divisor of 3600"),
         ("start", "8 January", "YYYY-MM-DD"),
-        ("range_ticks", 100.0, r"in \[10, 60\]"),
+        ("range_ticks", 100.0, r"in \[15, 45\]"),
         ("ofi_alpha", 2.0, r"in \[-1, 1\]"),
         ("power", 0.0, "> 0"),
     ],
@@ -364,6 +364,14 @@ def test_scripted_trades_end_as_they_should(market: DemoMarket, bars: Bars) -> N
         usual = np.median((bars.high - bars.low)[max(0, bar - 240) : bar])
         _, val, vah = market.value_areas[p.session - 1]
         last = min(int(np.searchsorted(bars.ts, p_end(market, p))), bar + 60)
+        warned = [
+            bar_of(bars, q)
+            for q in market.planted
+            if (q.session, q.episode, q.side) == (p.session, p.episode, -p.side)
+            and q.kind in ("exhaustion", "divergence")
+        ]
+        if warned:  # the exit signal ends the trade
+            last = warned[0] + 2
         path = p.side * (market.trades.price[bars.end[bar] : bars.end[last - 1]] - bars.close[bar])
         goal = p.side * ((vah if p.side > 0 else val) - bars.close[bar])
         lost = np.flatnonzero(path <= -2 * usual)
@@ -381,9 +389,20 @@ def test_scripted_trades_end_as_they_should(market: DemoMarket, bars: Bars) -> N
     assert outcome["stop"] == ["stop"]
     assert outcome["session_end"] == ["open"]
     assert outcome["halt"][:3] == ["stop"] * 3
-    for name in ("break_even", "trail", "exhausted", "diverged"):
-        assert outcome[name] != ["stop"], name  # a profit first, whatever came of it
-        assert outcome[name] != ["target"], name
+    assert outcome["exhausted"] == outcome["diverged"] == ["open"]  # until the exit signal
+    # A profit first: a stop moved to the entry, or behind the second initiative, is then hit.
+    for name, moves in (("break_even", 1), ("trail", 2)):
+        assert outcome[name] in (["turned"], ["open"])
+        [entry] = [p for p in market.planted if p.episode == name and p.kind[:4] == "abso"]
+        pushes = [p for p in market.planted if p.episode == name and p.kind == "initiative"]
+        assert len(pushes) == moves
+        start, end = bar_of(bars, entry), bar_of(bars, pushes[-1])
+        gains = [entry.side * (bars.close[bar_of(bars, p)] - bars.close[start]) for p in pushes]
+        usual = np.median((bars.high - bars.low)[max(0, start - 240) : start])
+        assert min(gains) > usual
+        stop = 0 if moves == 1 else gains[0]
+        back = entry.side * (market.trades.price[bars.end[end] : bars.end[end + 20]])
+        assert back.min() <= entry.side * bars.close[start] + stop
 
 
 def p_end(market: DemoMarket, plant: Planted) -> int:

@@ -183,7 +183,7 @@ def lay_orders(  # type: ignore[no-untyped-def]
                 goal[i] = path[min(np.searchsorted(times, when[i]), KNOTS - 1)]
             move, here = goal[i] - here, goal[i]
             k = min(int(when[i] / cell), KNOTS - 1)
-            if move != 0 and rng.random() < 0.85:
+            if move != 0 and rng.random() < 0.75:
                 up = move > 0
             else:
                 up = rng.random() < 1.0 / (1.0 + np.exp(-odds - tilt[j, k]))
