@@ -6,6 +6,7 @@ compared with what, by how much, and by what happens where the opposite side is 
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,15 +122,20 @@ class ImbalanceRule:
         return replace(PRESETS[name], **overrides)
 
     def packed(self) -> State:
-        """Return the rule as the record that the compiled functions take."""
-        state = allocate(RULE)
-        rule = state[0]
-        rule.compare, rule.zero = int(self.compare), int(self.zero)
-        rule.ratio, rule.strict = round(self.ratio * 10_000), self.strict
-        rule.difference, rule.own_min = self.difference, self.min_volume
-        rule.row_min, rule.prints = self.min_row_volume, self.prints
-        rule.below, rule.stack, rule.every_start = self.flag_below, self.stack, self.every_start
-        return state
+        """Return the rule as the record that the compiled functions take: not to be written to."""
+        return _packed(self)
+
+
+@lru_cache(maxsize=64)
+def _packed(self: ImbalanceRule) -> State:
+    state = allocate(RULE)
+    rule = state[0]
+    rule.compare, rule.zero = int(self.compare), int(self.zero)
+    rule.ratio, rule.strict = round(self.ratio * 10_000), self.strict
+    rule.difference, rule.own_min = self.difference, self.min_volume
+    rule.row_min, rule.prints = self.min_row_volume, self.prints
+    rule.below, rule.stack, rule.every_start = self.flag_below, self.stack, self.every_start
+    return state
 
 
 PRESETS = {
