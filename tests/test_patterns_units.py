@@ -64,7 +64,7 @@ def test_bar_units_against_the_rule_in_words():
             units.on_session(day * DAY, book)
         got = units.on_bar(shown, book)
         minute = shown.open_ts % DAY // MINUTE
-        if len(seen) % 37 == 0 or minute in (0, 15, 119):
+        if len(seen) % 97 == 0 or minute in (0, 15, 119):
             earlier = [s[1:] for s in seen if s[0] < day]
             usual = naive_factors(earlier, minute)
             last = [(naive_factors(earlier, s[1]), s) for s in seen[-240:]]

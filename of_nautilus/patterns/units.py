@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numba import njit
 
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.record import Floats, Ints
@@ -33,7 +34,6 @@ MIN_SAMPLES = 100
 _MINUTE = 60_000_000_000
 _MINUTES = 1440
 _AROUND = 15
-_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,12 @@ class Units:
         self._day_start = -1
         self._today: list[tuple[int, int, int]] = []
         self._days: list[Ints] = []
-        # |delta|, volume, high - low, minute of the day; oldest first.
-        self._bars: Ints = np.zeros((4 * BARS, 4), np.int64)
-        # |delta| and volume over their usual values at that time of day.
-        self._ratios: Floats = np.zeros((4 * BARS, 2))
-        self._end = 0
+        # A ring of |delta|, volume, high - low, minute of the day; `_count` bars were ever put in.
+        self._bars: Ints = np.zeros((BARS, 4), np.int64)
+        # |delta| and volume over their usual values at that time of day; the former in order too.
+        self._ratios: Floats = np.zeros((BARS, 2))
+        self._ordered: Floats = np.zeros(BARS)
+        self._count = 0
         self.frozen: FrozenUnits | None = None
         self._index_days()
 
@@ -123,7 +124,7 @@ class Units:
                 self._today = []
             self._day_start = day_start
             self._index_days()
-        if self._end >= MIN_BARS:
+        if self._count >= MIN_BARS:
             self._freeze(sizes)
 
     def on_bar(self, bar: ClosedBar, sizes: Any) -> BarUnits:
@@ -137,44 +138,25 @@ class Units:
         """
         minute = (bar.open_ts - max(self._day_start, 0)) // _MINUTE % _MINUTES
         usual_delta, usual_volume = self._usual(minute)
-        units = self._judge(usual_delta, usual_volume)
-        self._add(bar, minute, usual_delta, usual_volume)
+        delta, volume = abs(bar.delta), bar.volume
+        units = BarUnits(
+            *_step(
+                self._bars, self._ratios, self._ordered, self._count, delta, volume,
+                bar.high - bar.low, minute, usual_delta, usual_volume,
+            )
+        )  # fmt: skip
+        self._today.append((minute, delta, volume))
+        self._count += 1
         if self.frozen is None:
-            if self._end >= MIN_BARS:
+            if self._count >= MIN_BARS:
                 self._freeze(sizes)
             else:
                 tape_sizes.set_row_ticks(sizes, row_height(self._range()))
         return units
 
-    def _judge(self, usual_delta: float, usual_volume: float) -> BarUnits:
-        end = self._end
-        d75 = d50 = volume = plain = _NAN
-        if self._end >= MIN_BARS:
-            ordered = np.sort(self._ratios[max(0, end - BARS) : end, 0])
-            d75 = usual_delta * quantile(ordered, 0.75)
-            d50 = usual_delta * quantile(ordered, 0.5)
-        if self._end >= MIN_AVERAGE_BARS:
-            since = max(0, end - AVERAGE_BARS)
-            volume = usual_volume * float(self._ratios[since:end, 1].mean())
-            plain = float(self._bars[since:end, 1].mean())
-        return BarUnits(d75, d50, volume, plain)
-
-    def _add(self, bar: ClosedBar, minute: int, usual_delta: float, usual_volume: float) -> None:
-        at = self._end
-        if at == len(self._bars):
-            self._bars[:BARS] = self._bars[-BARS:]
-            self._ratios[:BARS] = self._ratios[-BARS:]
-            at = BARS
-        delta, volume = abs(bar.delta), bar.volume
-        self._bars[at] = delta, volume, bar.high - bar.low, minute
-        self._ratios[at] = delta / usual_delta, volume / usual_volume
-        self._today.append((minute, delta, volume))
-        self._end = at + 1
-
     def _range(self) -> float:
         """Return R1."""
-        end = self._end
-        return max(1.0, float(np.median(self._bars[max(0, end - BARS) : end, 2])))
+        return max(1.0, float(np.median(self._bars[: min(self._count, BARS), 2])))
 
     def _freeze(self, sizes: Any) -> None:
         r1 = self._range()
@@ -197,11 +179,12 @@ class Units:
         before = days[days[:, 0] >= _MINUTES - _AROUND] - [_MINUTES, 0, 0]
         after = days[days[:, 0] < _AROUND] + [_MINUTES, 0, 0]
         self._samples = np.concatenate([before, days, after])
-        end = self._end
-        for i in range(max(0, end - BARS), end):
+        kept = min(self._count, BARS)
+        for i in range(kept):
             delta, volume, _, minute = self._bars[i].tolist()
             usual_delta, usual_volume = self._usual(minute)
             self._ratios[i] = delta / usual_delta, volume / usual_volume
+        self._ordered[:kept] = np.sort(self._ratios[:kept, 0])
 
     def _usual(self, minute: int) -> tuple[float, float]:
         """Return the factors of a minute of the day, for |delta| and for volume."""
@@ -218,15 +201,14 @@ class Units:
 
     def save(self) -> bytes:
         """Return the state as bytes."""
-        end = self._end
-        since = max(0, end - BARS)
+        kept = np.arange(max(0, self._count - BARS), self._count) % BARS
         return msgspec.msgpack.encode(
             _Saved(
                 self._daily,
                 self._day_start,
                 self._today,
                 [day.tolist() for day in self._days],
-                self._bars[since:end].tolist(),
+                self._bars[kept].tolist(),
                 self.frozen,
             )
         )
@@ -245,8 +227,8 @@ class Units:
         self._day_start, self.frozen = state.day_start, state.frozen
         self._today = [(minute, delta, volume) for minute, delta, volume in state.today]
         self._days = [np.array(day, np.int64) for day in state.days]
-        self._end = len(state.bars)
-        self._bars[: self._end] = np.array(state.bars, np.int64).reshape(-1, 4)
+        self._count = len(state.bars)
+        self._bars[: self._count] = np.array(state.bars, np.int64).reshape(-1, 4)
         self._index_days()
 
 
@@ -272,9 +254,47 @@ def row_height(r1: float) -> int:
     return max(1, round(0.05 * r1))
 
 
-def quantile(ordered: Floats, part: float) -> float:
+@njit(cache=True)
+def _quantile(ordered, count, part):  # type: ignore[no-untyped-def]
     """Return a quantile of ordered values, by linear interpolation."""
-    rank = part * (len(ordered) - 1)
+    rank = part * (count - 1)
     low = int(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (ordered[high] - ordered[low]) * (rank - low))
+    high = min(low + 1, count - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+
+
+@njit(cache=True)
+def _step(  # type: ignore[no-untyped-def]
+    bars, ratios, ordered, count, delta, volume, span, minute, usual_delta, usual_volume
+):
+    """Return what judges a bar (D75, D50, mean volume, plain mean volume), and put it in."""
+    kept = min(count, BARS)
+    d75 = d50 = mean = plain = np.nan
+    if kept >= MIN_BARS:
+        d75 = usual_delta * _quantile(ordered, kept, 0.75)
+        d50 = usual_delta * _quantile(ordered, kept, 0.5)
+    last = min(kept, AVERAGE_BARS)
+    if last >= MIN_AVERAGE_BARS:
+        ratio, lots = 0.0, 0
+        for i in range(count - last, count):
+            ratio += ratios[i % BARS, 1]
+            lots += bars[i % BARS, 1]
+        mean = usual_volume * (ratio / last)
+        plain = lots / last
+    at = count % BARS
+    if kept == BARS:
+        kept -= 1
+        for i in range(np.searchsorted(ordered, ratios[at, 0]), kept):
+            ordered[i] = ordered[i + 1]
+    bars[at, 0] = delta
+    bars[at, 1] = volume
+    bars[at, 2] = span
+    bars[at, 3] = minute
+    ratios[at, 0] = delta / usual_delta
+    ratios[at, 1] = volume / usual_volume
+    place = kept
+    while place > 0 and ordered[place - 1] > ratios[at, 0]:
+        ordered[place] = ordered[place - 1]
+        place -= 1
+    ordered[place] = ratios[at, 0]
+    return d75, d50, mean, plain
