@@ -5,6 +5,7 @@ The host registers no indicator for book data: call `handle_order_book_deltas` (
 """
 
 import math
+import struct
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +27,10 @@ from of_nautilus.core.record import Ints, State
 from of_nautilus.core.ticks import MarketScale, whole_microseconds
 from of_nautilus.indicators.base import SIDES, FlowIndicator, Output
 
-_COLUMNS = 7
+# One row of deltas, and how many prices are remembered in ticks.
+_ROW = struct.Struct("=7q")
+_pack = _ROW.pack_into
+_REMEMBERED = 100_000
 
 
 class DeltaRows:
@@ -44,38 +48,51 @@ class DeltaRows:
     def __init__(self, scale: MarketScale) -> None:
         self._tick = int(scale.tick.scaleb(FIXED_PRECISION))
         self._lot = int(scale.lot.scaleb(FIXED_PRECISION))
+        self._ticks: dict[int, int] = {}
         self.off_grid = 0
         self._allocate(512)
 
     def _allocate(self, room: int) -> None:
-        self.rows: Ints = np.zeros((room, _COLUMNS), np.int64)
-        self._flat = memoryview(self.rows.reshape(-1))
+        self.rows: Ints = np.zeros((room, _ROW.size // 8), np.int64)
+        self._bytes = memoryview(self.rows.reshape(-1).view(np.uint8))
         self.count = 0
 
     def add(self, deltas: OrderBookDeltas) -> bool:
         """Add the rows of a message; say whether they end a batch."""
         flags = 0
         for delta in deltas.deltas:
-            order = delta.order
-            price, odd = divmod(order.price.raw, self._tick)
-            if odd:
-                self.off_grid += 1
-            at = self.count * _COLUMNS
-            if at == len(self._flat):
+            if self.count == len(self.rows):
                 held = self.rows
                 self._allocate(2 * len(held))
                 self.rows[: len(held)] = held
                 self.count = len(held)
-            flat, flags = self._flat, delta.flags
-            flat[at] = delta.action
-            flat[at + 1] = order.side
-            flat[at + 2] = price
-            flat[at + 3] = order.size.raw // self._lot
-            flat[at + 4] = flags
-            flat[at + 5] = delta.sequence
-            flat[at + 6] = (delta.ts_event + 500) // 1000 * 1000
+            order, flags = delta.order, delta.flags
+            raw = order.price.raw
+            price = self._ticks.get(raw)
+            if price is None:
+                price = self._to_ticks(raw)
+            _pack(
+                self._bytes,
+                self.count * _ROW.size,
+                delta.action,
+                order.side,
+                price,
+                order.size.raw // self._lot,
+                flags,
+                delta.sequence,
+                (delta.ts_event + 500) // 1000 * 1000,
+            )
             self.count += 1
         return bool(flags & F_LAST)
+
+    def _to_ticks(self, raw: int) -> int:
+        """Divide, which is slow in 128 bits, and remember; count a price that is off the grid."""
+        price, odd = divmod(raw, self._tick)
+        if odd:
+            self.off_grid += 1
+        elif len(self._ticks) < _REMEMBERED:
+            self._ticks[raw] = price
+        return price
 
     def picture(self, depth: OrderBookDepth10) -> Ints:
         """Return ten levels a side as `BookFlow.apply_depth` takes them."""
@@ -116,6 +133,8 @@ class BookIndicator(FlowIndicator):
 
     def _start(self) -> None:
         self.flow = self._new_flow()
+        book = self.flow.state["book"]
+        self._trusted, self._levels = book["trusted"], book["levels"][0]
         self._rows = DeltaRows(self.scale)
         if not self._snapshots:
             self.flow.state["book"]["complete"] = 1
@@ -153,8 +172,8 @@ class BookIndicator(FlowIndicator):
             self._set_initialized(ready)
 
     def _is_ready(self) -> bool:
-        book = self.flow.state["book"]
-        return bool(book["trusted"][0]) and int(book["levels"][0].min()) >= 2
+        levels = self._levels
+        return bool(self._trusted[0] and levels[0] >= 2 and levels[1] >= 2)
 
 
 class BookMeasures(BookIndicator):
