@@ -10,7 +10,8 @@ from nautilus_trader.model.enums import AssetClass
 from of_nautilus.ingest.columns import read_quotes, read_trades
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.instruments import cfd
-from of_nautilus.ingest.mt5 import SYNTHETIC_PREFIX, find_symbol, ingest_mt5
+from of_nautilus.ingest.mt5 import SYNTHETIC_PREFIX, ingest_mt5
+from of_nautilus.ingest.symbols import find_symbol
 from tests.fixtures_ingest import objects
 
 NAS = cfd("NAS100.BROKER", "USD", "0.1", "0.1", AssetClass.INDEX)
