@@ -24,6 +24,7 @@ class BinanceDouble(VenueDouble):
     replay, which waits for it to be fetched; later answers are the book as it is then.
     """
 
+    INSTRUMENT: ClassVar = "{}-PERP.BINANCE"
     STREAMS: ClassVar = {"trades": "@aggTrade", "book": "@depth", "quotes": "@bookTicker"}
     # A client handles the snapshot some time after it was sent; the replay waits this long.
     SNAPSHOT_PAUSE_S = 0.3
@@ -209,7 +210,7 @@ class BinanceDouble(VenueDouble):
         stops = [o for o in orders if o.kind == "STOP"]
         match method, path.rsplit("/", 1)[1]:
             case "GET", "exchangeInfo":
-                return wire.exchange_info(symbol, now)
+                return wire.exchange_info(symbol, *self.session.increments(), now)
             case "GET", "time":
                 return {"serverTime": now}
             case "GET", "depth":

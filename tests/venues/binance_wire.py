@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.venues.exchange import Exchange, Happening, VenueFill, VenueOrder
+from tests.venues.session import Increment
 
 TAKER = Decimal("0.0005")
 MAKER = Decimal("0.0002")
@@ -32,8 +33,8 @@ _ZEROS = dict.fromkeys(
 )
 
 
-def exchange_info(symbol: str, now_ms: int) -> dict[str, Any]:
-    """One perpetual with BTCUSDT's filters."""
+def exchange_info(symbol: str, tick: Increment, lot: Increment, now_ms: int) -> dict[str, Any]:
+    """One perpetual."""
     base = symbol.removesuffix("USDT")
     return {
         "timezone": "UTC",
@@ -62,8 +63,8 @@ def exchange_info(symbol: str, now_ms: int) -> dict[str, Any]:
                 "baseAsset": base,
                 "quoteAsset": "USDT",
                 "marginAsset": "USDT",
-                "pricePrecision": 2,
-                "quantityPrecision": 3,
+                "pricePrecision": tick.decimals,
+                "quantityPrecision": lot.decimals,
                 "baseAssetPrecision": 8,
                 "quotePrecision": 8,
                 "underlyingType": "COIN",
@@ -73,7 +74,7 @@ def exchange_info(symbol: str, now_ms: int) -> dict[str, Any]:
                 "liquidationFee": "0.012500",
                 "marketTakeBound": "0.05",
                 "maxMoveOrderLimit": 10000,
-                "filters": _filters(),
+                "filters": _filters(tick.text, lot.text),
                 "orderTypes": [*ORDER_TYPES, "TRAILING_STOP_MARKET"],
                 "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
             }
@@ -81,16 +82,16 @@ def exchange_info(symbol: str, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _filters() -> list[dict[str, Any]]:
+def _filters(tick: str, lot: str) -> list[dict[str, Any]]:
     return [
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": "556.80",
+            "minPrice": tick,
             "maxPrice": "4529764",
-            "tickSize": "0.10",
+            "tickSize": tick,
         },
-        {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "100000", "stepSize": lot},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": "12000", "stepSize": lot},
         {"filterType": "MAX_NUM_ORDERS", "limit": 200},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
         {"filterType": "MIN_NOTIONAL", "notional": "100"},

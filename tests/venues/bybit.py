@@ -26,6 +26,7 @@ class BybitDouble(VenueDouble):
     later), then what has changed among those levels with each recorded depth message.
     """
 
+    INSTRUMENT: ClassVar = "{}-LINEAR.BYBIT"
     STREAMS: ClassVar = {"trades": "publicTrade", "book": "orderbook"}
 
     def __init__(
@@ -267,7 +268,7 @@ class BybitDouble(VenueDouble):
             case "market/time":
                 return {"timeSecond": str(now // 1000), "timeNano": f"{now}000000"}
             case "market/instruments-info":
-                return wire.listed(wire.instrument(self.symbol))
+                return wire.listed(wire.instrument(self.symbol, *self.session.increments()))
             case "market/tickers":
                 return wire.listed()
             case "account/fee-rate":
@@ -326,7 +327,7 @@ class Shown:
             "type": kind,
             "ts": times["E"],
             "data": data,
-            "cts": times["T"],
+            "cts": times.get("T", times["E"]),
         }
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.venues.exchange import Exchange, VenueFill, VenueOrder
+from tests.venues.session import Increment
 
 TAKER = Decimal("0.00055")
 MAKER = Decimal("0.0002")
@@ -29,8 +30,8 @@ def listed(*rows: dict[str, Any]) -> dict[str, Any]:
     return {"category": "linear", "nextPageCursor": "", "list": list(rows)}
 
 
-def instrument(symbol: str) -> dict[str, Any]:
-    """A perpetual with BTCUSDT's filters."""
+def instrument(symbol: str, tick: Increment, lot: Increment) -> dict[str, Any]:
+    """A perpetual."""
     return {
         "symbol": symbol,
         "contractType": "LinearPerpetual",
@@ -41,15 +42,15 @@ def instrument(symbol: str) -> dict[str, Any]:
         "launchTime": "1584230400000",
         "deliveryTime": "0",
         "deliveryFeeRate": "",
-        "priceScale": "2",
+        "priceScale": str(tick.decimals),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": "0.10"},
+        "priceFilter": {"minPrice": tick.text, "maxPrice": "1999999.80", "tickSize": tick.text},
         "lotSizeFilter": {
-            "maxOrderQty": "1190.000",
-            "minOrderQty": "0.001",
-            "qtyStep": "0.001",
-            "postOnlyMaxOrderQty": "1190.000",
-            "maxMktOrderQty": "500.000",
+            "maxOrderQty": "119000",
+            "minOrderQty": lot.text,
+            "qtyStep": lot.text,
+            "postOnlyMaxOrderQty": "119000",
+            "maxMktOrderQty": "50000",
             "minNotionalValue": "5",
         },
         "unifiedMarginTrade": True,

@@ -1,5 +1,6 @@
 """Actors and strategies that tests run inside a node."""
 
+import asyncio
 from array import array
 from typing import Any
 
@@ -73,4 +74,39 @@ def recorder(instrument_id: str, *, quotes: bool = False) -> ImportableActorConf
         actor_path="tests.venues.components:Recorder",
         config_path="tests.venues.components:RecorderConfig",
         config={"instrument_id": instrument_id, "quotes": quotes},
+    )
+
+
+class Tally(Actor):  # type: ignore[misc]
+    """Subscribes like a `Recorder`, and only counts.
+
+    `captured` holds the counts, and how many tasks the event loop had at the start and the end.
+    """
+
+    def __init__(self, config: RecorderConfig) -> None:
+        super().__init__(config)
+        self.captured = {"trades": 0, "messages": 0}
+
+    def on_start(self) -> None:
+        self.subscribe_trade_ticks(self.config.instrument_id)
+        self.subscribe_order_book_deltas(self.config.instrument_id, BookType.L2_MBP)
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        if not self.captured["trades"]:
+            self.captured["tasks_at_start"] = len(asyncio.all_tasks())
+        self.captured["trades"] += 1
+
+    def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
+        self.captured["messages"] += 1
+
+    def on_stop(self) -> None:
+        self.captured["tasks_at_end"] = len(asyncio.all_tasks())
+
+
+def tally(instrument_id: str) -> ImportableActorConfig:
+    """The config of a `Tally`."""
+    return ImportableActorConfig(
+        actor_path="tests.venues.components:Tally",
+        config_path="tests.venues.components:RecorderConfig",
+        config={"instrument_id": instrument_id},
     )

@@ -24,6 +24,8 @@ class VenueDouble(VenueServer, ABC):
     replay, such as `kick_users`, `kick_market`, `cancel_stops`, `trade_outside`, `feed.pause`.
     """
 
+    # What the host calls the market of a symbol.
+    INSTRUMENT: ClassVar[str]
     # From a command of the client to its effect. A venue that is quicker than the node's own
     # event loop has its acceptance ignored: the order is not yet submitted, for the node.
     LATENCY_S = 0.01
@@ -53,6 +55,10 @@ class VenueDouble(VenueServer, ABC):
         self._app.router.add_get("/control", self._controlled)
         self._subscribed = asyncio.Event()
         self._unheard: set[str] = set()
+
+    @property
+    def instrument_id(self) -> str:
+        return self.INSTRUMENT.format(self.symbol)
 
     def now_ms(self) -> int:
         return int(time.time() * 1000) + self.faults.clock_skew_ms

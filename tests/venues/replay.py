@@ -125,6 +125,8 @@ def node_config(
         for client in config[clients].values():
             if "sandbox" not in client["path"]:
                 double.point_here(clients, client)
+                loaded = [double.instrument_id]
+                client["config"]["instrument_provider"] = {"load_ids": loaded}
     config |= {"actors": importable(actors), "strategies": importable(strategies)}
     return config | QUICK
 

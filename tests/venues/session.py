@@ -2,8 +2,10 @@
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from math import gcd
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,11 +34,33 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Increment:
+    """The smallest step of a price or size, as text with as many digits as the venue writes."""
+
+    text: str
+    decimals: int
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> "Increment":
+        """The largest step of which all values are multiples."""
+        values = list(values)
+        decimals = len(values[0].partition(".")[2])
+        step = reduce(gcd, (int(value.replace(".", "")) for value in values))
+        digits = f"{step:0{decimals + 1}d}"
+        return cls(f"{digits[:-decimals]}.{digits[-decimals:]}", decimals)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What one recording holds, in the order in which it is to be replayed."""
 
     symbol: str
     events: list[Recorded]
+
+    def increments(self) -> tuple[Increment, Increment]:
+        """The price and the size increment, as far as the first thousand trades show them."""
+        trades = self.of("trade")[:1000]
+        return Increment.of(t["p"] for t in trades), Increment.of(t["q"] for t in trades)
 
     def of(self, kind: Kind) -> list[dict[str, Any]]:
         """The payloads of one kind, in replay order."""
@@ -70,13 +94,19 @@ def read_session(paths: Path | Sequence[Path], *, order: Order = "received") -> 
     for path in [paths] if isinstance(paths, Path) else paths:
         with gzip.open(path, "rt") as lines:
             for line in lines:
-                message = json.loads(line.partition(" ")[2])
+                received, _, text = line.partition(" ")
+                message = json.loads(text)
+                # What has no time of the venue (spot has none in some) takes that of reception.
+                now = int(received[:13])
                 data = message.get("data")
                 if data is None:
-                    events.append(Recorded("snapshot", message.get("T", 0), message))
-                elif (kind := _KINDS.get(data["e"])) and data.get("X", "MARKET") == "MARKET":
+                    snapshot = {"E": now, "T": now} | message
+                    events.append(Recorded("snapshot", snapshot["T"], snapshot))
+                    continue
+                kind = _KINDS.get(data.get("e", "bookTicker"))
+                if kind and data.get("X", "MARKET") == "MARKET":
                     symbol = data["s"]
-                    events.append(Recorded(kind, data.get("T", data["E"]), data))
+                    events.append(Recorded(kind, data.get("T", data.get("E", now)), data))
     if order == "event_time":
         events.sort(key=lambda event: (event.time_ms, _RANK[event.kind]))
     return Session(symbol, events)
