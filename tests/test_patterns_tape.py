@@ -130,6 +130,18 @@ class TestLevelAbsorption:
         assert level_facts(mirrored, rules)[0] == facts
 
     @settings(max_examples=25, deadline=None)
+    @given(tapes(), level_rules(), st.integers(2, 9), st.integers(-2000, 2000))
+    def test_other_lots_and_other_prices_fire_the_same(self, trades, rules, times, rows):
+        shift = rows * rules["row_ticks"]
+        moved = [(ts, price + shift, times * size, side) for ts, price, size, side in trades]
+        more = {name: times * rules[name] for name in ("big", "min_volume")}
+        facts = [
+            (ts, row + rows, side, times * volume, *rest)
+            for ts, row, side, volume, *rest in level_facts(trades, rules)[0]
+        ]
+        assert level_facts(moved, rules | more)[0] == facts
+
+    @settings(max_examples=25, deadline=None)
     @given(tapes(), level_rules(), st.data())
     def test_a_prefix_fires_the_same(self, trades, rules, data):
         cut = data.draw(st.integers(0, len(trades)))
@@ -260,6 +272,27 @@ class TestSweep:
             for ts, side, start, end, *rest in sweep_facts(prints, rules)
         ]
         assert sweep_facts(mirrored, rules) == facts
+
+    @settings(max_examples=25, deadline=None)
+    @given(tapes(longest_gap=300, prices=5), sweep_rules(), st.integers(0, 120))
+    def test_a_prefix_fires_the_same(self, prints, rules, cut):
+        seen = sweep_facts(prints[:cut], rules)
+        assert seen == sweep_facts(prints, rules)[: len(seen)]
+
+    @settings(max_examples=25, deadline=None)
+    @given(tapes(longest_gap=300, prices=5), sweep_rules(), st.data())
+    def test_saved_in_the_middle_goes_on_alike(self, prints, rules, data):
+        cut = data.draw(st.integers(0, len(prints)))
+        state, ring = sweep_state(rules)
+        for print_ in prints[:cut]:
+            sweep.step_sweep(state, ring, *print_)
+        loaded = np.frombuffer(state.tobytes(), state.dtype).copy()
+        other = np.frombuffer(ring.tobytes(), np.int64).reshape(ring.shape).copy()
+        for print_ in prints[cut:]:
+            assert sweep.step_sweep(state, ring, *print_) == sweep.step_sweep(
+                loaded, other, *print_
+            )
+        assert state.tobytes() == loaded.tobytes()
 
     def test_vectors_of_strength(self):
         record = vectors("v08_detectors")["sweep"]

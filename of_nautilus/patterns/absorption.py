@@ -527,26 +527,27 @@ def widen_bursts(level: Any, bursts: Ints) -> Ints:
 
 def fired_signals(level: Any, config: AbsorptionConfig) -> list[Signal]:
     """Return the signals of the last step (method 2), oldest first."""
-    return [_level_signal(level, facts, config) for facts in level.fired_facts[: level.fired_count]]
+    row_ticks, min_volume = int(level.row_ticks), int(level.min_volume)
+    fired = level.fired_facts[: level.fired_count].tolist()
+    return [_level_signal(facts, row_ticks, min_volume, config) for facts in fired]
 
 
-def _level_signal(level: Any, facts: Ints, config: AbsorptionConfig) -> Signal:
-    side = -int(facts[FACT_SIDE])
-    low_edge = int(facts[FACT_ROW] * level.row_ticks)
-    volume, attempts = int(facts[FACT_VOLUME]), int(facts[ATTEMPTS])
+def _level_signal(
+    facts: list[int], row_ticks: int, min_volume: int, config: AbsorptionConfig
+) -> Signal:
+    ts, row, aggressor, volume, attempts, displacement = facts
+    side, low_edge = -aggressor, row * row_ticks
     return Signal(
-        ts=int(facts[TS]),
+        ts=ts,
         pattern=Pattern.ABSORPTION,
         side=side,
-        price=low_edge if side > 0 else low_edge + int(level.row_ticks) - 1,
-        strength=level_strength(
-            volume, attempts, int(level.min_volume), config.cap, config.count_cap or 0
-        ),
+        price=low_edge if side > 0 else low_edge + row_ticks - 1,
+        strength=level_strength(volume, attempts, min_volume, config.cap, config.count_cap or 0),
         reasons={
             "method": 2,
             "volume": volume,
             "attempts": attempts,
-            "displacement_ticks": int(facts[DISPLACEMENT]),
-            "min_volume": int(level.min_volume),
+            "displacement_ticks": displacement,
+            "min_volume": min_volume,
         },
     )

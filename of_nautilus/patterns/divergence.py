@@ -57,6 +57,9 @@ def divergence(
     """
     if len(bars) < 3:
         return None
+    early, late, last = bars[-3], bars[-2], bars[-1]
+    if last.high <= max(early.high, late.high) and last.low >= min(early.low, late.low):
+        return None
     window = since_reset(bars[-(config.lookback + 1) :])
     if len(window) < 3:
         return None
@@ -83,7 +86,7 @@ def _diverges(
     window: Sequence[ClosedBar], way: int, config: DivergenceConfig, min_push: float
 ) -> Signal | None:
     last = window[-1]
-    extremes = [bar.high if way > 0 else -bar.low for bar in window]
+    extremes = [bar.high for bar in window] if way > 0 else [-bar.low for bar in window]
     prior = max(extremes[:-1])
     excess = extremes[-1] - prior
     if excess < 1:

@@ -71,6 +71,8 @@ def exhaustion(
     if len(window) <= config.declining_bars:
         return None
     first, last = window[0], window[-1]
+    if first.volume <= last.volume or (last.high <= first.high and last.low >= first.low):
+        return None
     up = last.high > first.high and last.high >= max(bar.high for bar in window)
     down = last.low < first.low and last.low <= min(bar.low for bar in window)
     if not (up or down) or (up and down and not source):

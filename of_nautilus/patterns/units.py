@@ -15,6 +15,7 @@ median of x within 15 minutes of the same time of day in the earlier days, over 
 times, and `Q` the quantile of the last 240 bars.
 """
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,6 +180,7 @@ class Units:
         before = days[days[:, 0] >= _MINUTES - _AROUND] - [_MINUTES, 0, 0]
         after = days[days[:, 0] < _AROUND] + [_MINUTES, 0, 0]
         self._samples = np.concatenate([before, days, after])
+        self._minutes = self._samples[:, 0].tolist()
         kept = min(self._count, BARS)
         for i in range(kept):
             delta, volume, _, minute = self._bars[i].tolist()
@@ -190,12 +192,11 @@ class Units:
         """Return the factors of a minute of the day, for |delta| and for volume."""
         known = self._by_minute.get(minute)
         if known is None:
-            minutes = self._samples[:, 0]
-            first, last = np.searchsorted(minutes, [minute - _AROUND, minute + _AROUND + 1])
+            first = bisect_left(self._minutes, minute - _AROUND)
+            last = bisect_right(self._minutes, minute + _AROUND)
             known = (1.0, 1.0)
             if last - first >= MIN_SAMPLES:
-                near = np.median(self._samples[first:last, 1:], axis=0)
-                known = _over(near[0], self._medians[0]), _over(near[1], self._medians[1])
+                known = _factors(self._samples, first, last, self._medians)
             self._by_minute[minute] = known
         return known
 
@@ -241,10 +242,6 @@ class _Saved(msgspec.Struct):
     frozen: FrozenUnits | None
 
 
-def _over(near: float, overall: float) -> float:
-    return float(near / overall) if near > 0 and overall > 0 else 1.0
-
-
 def row_height(r1: float) -> int:
     """Return the height of a detector row, ticks: ``max(1, round(0.05 R1))``.
 
@@ -252,6 +249,17 @@ def row_height(r1: float) -> int:
     (1, 2, 10)
     """
     return max(1, round(0.05 * r1))
+
+
+@njit(cache=True)
+def _factors(samples, first, last, medians):  # type: ignore[no-untyped-def]
+    """Return the medians of some samples over those of all, or 1 where one is 0."""
+    delta = np.median(samples[first:last, 1])
+    volume = np.median(samples[first:last, 2])
+    return (
+        delta / medians[0] if delta > 0 and medians[0] > 0 else 1.0,
+        volume / medians[1] if volume > 0 and medians[1] > 0 else 1.0,
+    )
 
 
 @njit(cache=True)
