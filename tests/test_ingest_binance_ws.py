@@ -144,6 +144,19 @@ def test_repeats_are_dropped_and_files_are_joined(tmp_path: Path) -> None:
     assert read_deltas(tmp_path / "catalog", PERP).sequence[-1] == 112
 
 
+def test_aggregate_trades_are_taken_where_they_come_first(tmp_path: Path) -> None:
+    ws = WsRecording()
+    for number in (7, 8, 8):
+        data = {"e": "aggTrade", "E": ws.ms + 1, "s": "BTCUSDT", "a": number, "p": "60000.10"}
+        data |= {"q": "0.500", "f": 10, "l": 12, "T": ws.ms, "m": True}
+        ws.stream("aggTrade", data)
+    ws.trade(12, "60000.10", "0.500", seller=True)
+    summary = ingest_binance_ws([ws.write(tmp_path / "a.gz")], PERP, tmp_path / "catalog")
+    assert (summary.duplicates, summary.skipped) == (1, {"trade": 1})
+    read = read_trades(tmp_path / "catalog", PERP)
+    assert (read.trade_id.tolist(), read.side.tolist()) == ([7, 8], [-1, -1])
+
+
 def test_depth_without_a_snapshot_is_counted(tmp_path: Path) -> None:
     ws = WsRecording()
     ws.trade(1, "60000.10", "0.500", seller=False)

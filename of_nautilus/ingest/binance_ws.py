@@ -1,7 +1,8 @@
 """Binance websocket messages as recorded, one `<receive time> <json>` a line.
 
 Trades, the book (a REST snapshot carried on by depth messages) and top-of-book quotes, of spot and
-USD-M futures. Files are read in the given order and joined.
+USD-M futures. Files are read in the given order and joined. Of single and aggregate trades the kind
+that comes first is taken; only prints of the market (`X` is MARKET, where it is given) are trades.
 
 Times: `ts_event` is the venue's (transaction time `T` where a message has one, else event time
 `E`, else the latest one seen before), exact to the millisecond. `ts_init` rises by at least one
@@ -117,6 +118,7 @@ class _Recording:
         self._event = 0
         self._init = 0
         self._waiting: tuple[_Line, int] | None = None
+        self._trade_kind = ""
         self._trade_id = -1
         self._quote_id = -1
         self._book_id: int | None = None
@@ -172,8 +174,8 @@ class _Recording:
                 early, self._waiting = self._waiting, None
                 self._snapshot(*early)
         kind = data.e or line.stream.rpartition("@")[2]
-        if kind == "trade":
-            self._trade(data, event, number)
+        if kind in ("trade", "aggTrade"):
+            self._trade(data, kind, event, number)
         elif kind == "bookTicker":
             self._quote(data, event or self._event, number)
         elif kind == "depthUpdate":
@@ -187,21 +189,26 @@ class _Recording:
         self._init = max(self._init + 1, event)
         return self._init
 
-    def _trade(self, data: _Data, event: int, number: int) -> None:
+    def _trade(self, data: _Data, kind: str, event: int, number: int) -> None:
+        if kind != (self._trade_kind or kind):
+            self._summary.skipped[kind] += 1
+            return
+        self._trade_kind = kind
         if data.X != "MARKET":
             self._summary.skipped[f"trade {data.X}"] += 1
             return
-        if data.t <= self._trade_id:
+        trade_id = int(bytes(data.a)) if kind == "aggTrade" else data.t
+        if trade_id <= self._trade_id:
             self._summary.duplicates += 1
             return
         if not event:
             raise ValueError("a trade without a time")
-        self._trade_id = data.t
+        self._trade_id = trade_id
         rows = self._trades
         rows.price.append(data.p)
         rows.size.append(data.q)
         rows.side.append(-1 if data.m else 1)  # m: the buyer was the maker, so a seller took
-        rows.ids.append(data.t)
+        rows.ids.append(trade_id)
         rows.event.append(event)
         rows.init.append(self._stamp(event))
         rows.line.append(number)
