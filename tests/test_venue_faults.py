@@ -105,6 +105,13 @@ class Client:
         async with self._http.get(self.double.http_url + path, params=params) as answer:
             return answer.status, await answer.json()
 
+    async def recent_trades(self, **params: str) -> list[int]:
+        """Ids of trades of the past, oldest first."""
+        if self.is_binance:
+            return [t["a"] for t in (await self.get("/fapi/v1/aggTrades", **params))[1]]
+        rows = (await self.get("/v5/market/recent-trade", **params))[1]["result"]["list"]
+        return [int(row["execId"]) for row in reversed(rows)]
+
     async def order(self, name: str, side: int = 1, size: str = "1.000", **fields: str) -> Any:
         """Enter an order (at market, or a stop with `trigger`); the answer, None for none."""
         stop = "trigger" in fields
@@ -258,6 +265,27 @@ def test_a_stale_feed_falls_silent_and_comes_back(venue) -> None:
             await until(double.feed.finished.is_set)
             await until(lambda: len(client.trades) == TRADES)
             assert client.trades == ALL
+
+    with double:
+        asyncio.run(whole())
+
+
+def test_what_is_past_is_served_as_recent_trades_and_book(venue) -> None:
+    double = venue(market())
+    double.begin_at(41)  # the snapshot, 20 changes of the book, 20 trades
+
+    async def whole() -> None:
+        async with client_of(double) as client:
+            recent = await client.recent_trades(limit="5")
+            assert recent == ALL[15:20]
+            if client.is_binance:
+                assert await client.recent_trades(fromId="3", limit="4") == ALL[3:7]
+                book = (await client.get("/fapi/v1/depth", limit="5"))[1]
+                assert book["lastUpdateId"] == UPDATES[19]
+            await client.listen_market()
+            await until(double.feed.finished.is_set)
+            await until(lambda: len(client.trades) == 20)
+            assert client.trades == ALL[20:]
 
     with double:
         asyncio.run(whole())

@@ -60,6 +60,11 @@ class BinanceDouble(VenueDouble):
 
     # -- market streams ------------------------------------------------------------------------
 
+    def begin_at(self, place: int) -> None:
+        super().begin_at(place)
+        if self.exchange.book.update_id:
+            self._seeded.set()
+
     def is_ready(self) -> bool:
         return super().is_ready() and ("@depth" not in self.needs or self._asked.is_set())
 
@@ -197,6 +202,16 @@ class BinanceDouble(VenueDouble):
             return web.json_response({"code": -1100, "msg": "unknown path"}, status=404)
         return web.json_response(answer)
 
+    def _recent(self, params: dict[str, str]) -> list[dict[str, Any]]:
+        """Trades by id or time from the oldest on, or else the newest ones."""
+        trades, limit = self.past_trades(), int(params.get("limit", "500"))
+        if "fromId" in params:
+            return [t for t in trades if t["t"] >= int(params["fromId"])][:limit]
+        if "startTime" in params:
+            first, last = int(params["startTime"]), int(params.get("endTime", 1 << 62))
+            return [t for t in trades if first <= t["T"] <= last][:limit]
+        return trades[-limit:]
+
     def _check_time(self, params: dict[str, str]) -> None:
         if "timestamp" in params:
             late = self.now_ms() - int(params["timestamp"])
@@ -215,6 +230,10 @@ class BinanceDouble(VenueDouble):
                 return {"serverTime": now}
             case "GET", "depth":
                 return await self._depth(int(params.get("limit", "500")))
+            case "GET", "trades" | "historicalTrades":
+                return [wire.old_trade(t) for t in self._recent(params)]
+            case "GET", "aggTrades":
+                return [agg_trade(t) for t in self._recent(params)]
             case "GET", "account":
                 return wire.account(exchange, now)
             case "GET", "positionRisk":

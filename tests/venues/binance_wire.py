@@ -276,6 +276,18 @@ def user_trade(symbol: str, fill: VenueFill) -> dict[str, Any]:
     }
 
 
+def old_trade(trade: dict[str, Any]) -> dict[str, Any]:
+    """A recorded print as a row of the list of past trades."""
+    return {
+        "id": trade["t"],
+        "price": trade["p"],
+        "qty": trade["q"],
+        "quoteQty": str(Decimal(trade["p"]) * Decimal(trade["q"])),
+        "time": trade["T"],
+        "isBuyerMaker": trade["m"],
+    }
+
+
 def order_update(
     symbol: str, happening: Happening, order: VenueOrder, fill: VenueFill | None, now_ms: int
 ) -> dict[str, Any]:

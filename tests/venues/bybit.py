@@ -269,6 +269,9 @@ class BybitDouble(VenueDouble):
                 return {"timeSecond": str(now // 1000), "timeNano": f"{now}000000"}
             case "market/instruments-info":
                 return wire.listed(wire.instrument(self.symbol, *self.session.increments()))
+            case "market/recent-trade":
+                newest = self.past_trades()[-int(params.get("limit", "500")) :]
+                return wire.listed(*(wire.recent_trade(t) for t in reversed(newest)))
             case "market/tickers":
                 return wire.listed()
             case "account/fee-rate":

@@ -286,3 +286,18 @@ def public_trade(trade: dict[str, Any]) -> dict[str, Any]:
     }
     topic = f"publicTrade.{trade['s']}"
     return {"topic": topic, "type": "snapshot", "ts": trade["E"], "data": [row]}
+
+
+def recent_trade(trade: dict[str, Any]) -> dict[str, Any]:
+    """A recorded print as a row of the list of recent trades."""
+    return {
+        "execId": str(trade["t"]),
+        "symbol": trade["s"],
+        "price": trade["p"],
+        "size": trade["q"],
+        "side": "Sell" if trade["m"] else "Buy",
+        "time": str(trade["T"]),
+        "isBlockTrade": False,
+        "isRPITrade": False,
+        "seq": str(trade["t"]),
+    }

@@ -113,6 +113,25 @@ class VenueDouble(VenueServer, ABC):
             await self._subscribed.wait()
             self._subscribed.clear()
 
+    def begin_at(self, place: int) -> None:
+        """Take the session's first messages for past: the replay starts behind them.
+
+        To be called before the double runs. The venue's book and recent trades are as of then.
+        """
+        for event in self.session.events[:place]:
+            if event.kind == "trade":
+                self.exchange.last = Decimal(event.message["p"])
+            elif event.kind == "snapshot":
+                self.exchange.book.load(event.message)
+            elif event.kind == "depth" and self.exchange.book.update_id:
+                self.exchange.book.apply(event.message)
+        self.feed.position = place
+
+    def past_trades(self) -> list[dict[str, Any]]:
+        """The market's trades so far, oldest first."""
+        past = self.session.events[: self.feed.position]
+        return [event.message for event in past if event.kind == "trade"]
+
     async def handled(self, channel: Channel) -> None:
         await channel.handled()
         if self.control is not None:

@@ -65,12 +65,13 @@ class Feed:
             self._loop.call_soon_threadsafe(self._running.set)
 
     async def run(self, venue: "Venue") -> None:
-        """Replay the whole session."""
+        """Replay the session from `position` on."""
         self._loop = loop = asyncio.get_running_loop()
         self.started.set()
-        begin, first_ms = loop.time(), self.session.events[0].time_ms
-        for place, event in enumerate(self.session.events):
-            self.position = place
+        events = self.session.events
+        begin, first_ms = loop.time(), events[self.position].time_ms
+        for place in range(self.position, len(events)):
+            self.position, event = place, events[place]
             stopped = loop.time()
             for hook in self._hooks.pop(place, []):
                 if (result := hook()) is not None:
@@ -89,7 +90,7 @@ class Feed:
                 await self._send(venue, event, outgoing)
             while self._late and self._late[0][0] <= place:
                 await self._send(venue, *self._late.pop(0)[1:])
-        self.position = len(self.session.events)
+        self.position = len(events)
         if self._last is not None:
             await venue.handled(self._last)
             await venue.handled(self._last)
