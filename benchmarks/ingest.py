@@ -130,7 +130,7 @@ def write_deltas(path: Path, rows: int) -> Path:
     return path
 
 
-def _best(work, times: int = 2) -> float:  # type: ignore[no-untyped-def]
+def _best(work, times: int = 3) -> float:  # type: ignore[no-untyped-def]
     """The least processor time of some runs; each gets its number."""
     spent = []
     for number in range(times):

@@ -188,7 +188,27 @@ def test_decimal_text_scales_exactly(precision: int, values: list[int]) -> None:
     assert units.tolist() == values
 
 
-@pytest.mark.parametrize("value", [0.001, float("nan"), float("inf"), 1e15, 61800.305])
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("1234567890", 123_456_789_000_000_000),
+        ("1234567890.5", 123_456_789_050_000_000),
+        ("-1234567890.125", -123_456_789_012_500_000),
+        ("90000000000", 9_000_000_000_000_000_000),
+        ("0.00000001", 1),
+    ],
+)
+def test_large_values_with_few_decimals_scale_exactly(text: str, units: int) -> None:
+    scaled_units, bad = scaled(np.array([0.5, float(text)]), 8)
+    assert (scaled_units.tolist(), bad) == ([50_000_000, units], -1)
+
+
+@pytest.mark.parametrize("value", [1234567890.12345678, 1e12, float("nan")])
+def test_large_values_that_a_float_cannot_hold_are_found(value: float) -> None:
+    assert scaled(np.array([0.5, value]), 8)[1] == 1
+
+
+@pytest.mark.parametrize("value", [0.001, float("nan"), float("inf"), 1e18, 61800.305])
 def test_what_does_not_scale_is_found(value: float) -> None:
     assert scaled(np.array([1.0, 2.5, value, 0.003]), 2)[1] == 2
 

@@ -67,6 +67,30 @@ def test_reverse_order_within_a_piece_is_sorted(tmp_path: Path) -> None:
     assert read_trades(tmp_path, PERP).to_table(PERP).equals(whole.to_table(PERP))
 
 
+def test_a_file_that_runs_backwards_is_merged_run_by_run(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(5_000) // 3 * SECOND)  # three trades a second
+    pieces = [whole.pick(slice(at, at + 50)) for at in range(4_950, -50, -50)]
+    write(tmp_path, *pieces, row_group_size=40)
+    read = read_trades(tmp_path, PERP)
+    assert (np.diff(read.ts_init) >= 0).all()
+    assert sorted(read.trade_id.tolist()) == whole.trade_id.tolist()
+
+
+def test_equal_times_keep_the_order_in_which_they_came(tmp_path: Path) -> None:
+    times = np.repeat(DAY0 + np.arange(5) * SECOND, 200)
+    whole = trades(times)
+    late = whole.pick(np.arange(1, 1_000, 2))
+    early = whole.pick(np.arange(0, 1_000, 2))
+    write(tmp_path, early, late, row_group_size=100)
+    read = read_trades(tmp_path, PERP)
+    for second in range(5):
+        ids = read.trade_id[read.ts_init == DAY0 + second * SECOND].tolist()
+        first, then = ids[:100], ids[100:]
+        assert [i % 2 for i in first] == [1] * 100  # ids count from 1: the early ones are odd
+        assert first == sorted(first)
+        assert then == sorted(then)
+
+
 @pytest.mark.parametrize("text", [False, True], ids=["numbers", "text"])
 def test_trades_with_one_id_and_time_are_written_once(text: bool, tmp_path: Path) -> None:
     times = DAY0 + np.repeat(np.arange(300), 4) * SECOND

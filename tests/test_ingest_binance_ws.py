@@ -106,6 +106,14 @@ def test_a_break_marks_the_book_until_a_new_snapshot(tmp_path: Path) -> None:
     assert deltas.flags[-2:].tolist() == [F_LAST, F_LAST]
 
 
+def test_a_first_message_that_follows_the_snapshot_exactly_is_no_break(tmp_path: Path) -> None:
+    ws = WsRecording()
+    ws.snapshot(100, [["60000.00", "5.000"]], [["60000.10", "7.000"]])
+    ws.depth(101, 105, [["59999.90", "2.000"]], [], previous=100)
+    summary = ingest_binance_ws([ws.write(tmp_path / "a.gz")], PERP, tmp_path / "catalog")
+    assert (summary.depth_messages, summary.sequence_breaks) == (1, 0)
+
+
 def test_spot_has_other_sequence_rules_and_borrows_times(tmp_path: Path) -> None:
     ws = WsRecording(spot=True)
     start = ws.ms * MS

@@ -11,6 +11,7 @@ from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.instruments import PRESETS, find_instrument
+from of_nautilus.ingest.writer import CatalogWriter
 from tests.fixtures_ingest import PERP, fields_of
 
 FUTURES = {
@@ -189,3 +190,14 @@ def test_what_nothing_defines_says_what_is_known() -> None:
     for tick in ("0", "-1", "a"):
         with pytest.raises(IngestError, match=f"above 0, was '{tick}'"):
             find_instrument("X.Y", price_increment=tick, size_increment="1")
+
+
+def test_a_catalog_knows_what_was_written_into_it(tmp_path: Path) -> None:
+    made = find_instrument("DOGEUSDT-PERP.BINANCE", price_increment="0.00001", size_increment="1")
+    with CatalogWriter(tmp_path, made):
+        pass
+    read = find_instrument("DOGEUSDT-PERP.BINANCE", catalog=tmp_path)
+    assert fields_of(read) == fields_of(made)
+    assert fields_of(find_instrument(PERP, catalog=tmp_path)) == fields_of(find_instrument(PERP))
+    with pytest.raises(IngestError, match="unknown instrument"):
+        find_instrument("DOGEUSDT-PERP.BINANCE", catalog=tmp_path / "absent")

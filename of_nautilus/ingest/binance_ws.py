@@ -10,11 +10,11 @@ nanosecond with each message, in the order of arrival: `max(previous + 1, ts_eve
 replays by `ts_init`, so a backtest sees the messages in the order in which they came, across all
 kinds; all deltas of a message share its times.
 
-Book: futures drop messages with u < lastUpdateId, the first used has U <= lastUpdateId <= u, and
-each next has pu equal to the u before. Spot drops u <= lastUpdateId, the first used has
-U <= lastUpdateId + 1 <= u, and each next has U equal to the u before plus one. A message that does
-not follow is a sequence break: it is counted and still applied, as sizes are absolute and most of
-the book heals, and its deltas and all later ones carry F_UNTRUSTED until a new snapshot.
+Book: futures drop messages with u < lastUpdateId, the first used has U <= lastUpdateId <= u (or pu
+equal to it), and each next has pu equal to the u before. Spot drops u <= lastUpdateId, the first
+used has U <= lastUpdateId + 1 <= u, and each next has U equal to the u before plus one. A message
+that does not follow is a sequence break: it is counted and still applied, as sizes are absolute and
+most of the book heals, and its deltas and all later ones carry F_UNTRUSTED until a new snapshot.
 """
 
 from array import array
@@ -274,7 +274,7 @@ class _Recording:
             self._summary.skipped["depth older than the book"] += 1
             return
         if self._fresh:
-            follows = message.first <= book_id + (not futures)
+            follows = message.first <= book_id + (not futures) or message.previous == book_id
         elif futures:
             follows = message.previous == book_id
         else:

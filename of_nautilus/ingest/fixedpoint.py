@@ -15,6 +15,7 @@ WIRE_TYPE = pa.binary(BYTES)
 
 _SLACK = 1e-6  # how far a product may be from a whole number, as long as it is small
 _SMALL = 2.0**31
+_SURE = 2.0**44  # below it a further decimal would show
 _EXACT = 2.0**51  # below it a product of two doubles is still within half a unit
 
 
@@ -90,9 +91,25 @@ def scaled(values: NDArray[np.float64], precision: int) -> tuple[NDArray[np.int6
     size = np.abs(units)
     with np.errstate(invalid="ignore"):
         good = (size < _EXACT) & (exact <= np.maximum(_SLACK, size * 2.0**-51))
-    if good.all():
-        return units.astype(np.int64), -1
-    return np.where(good, units, 0.0).astype(np.int64), int(np.argmin(good))
+    out = np.where(good, units, 0.0).astype(np.int64)
+    for shift in range(1, precision + 1):  # large values are exact with fewer decimals only
+        if good.all():
+            break
+        more = _with_fewer(values, precision, shift) & ~good
+        out[more] = np.rint(values[more] * 10.0 ** (precision - shift)).astype(np.int64)
+        out[more] *= 10**shift
+        good |= more
+    return out, -1 if good.all() else int(np.argmin(good))
+
+
+def _with_fewer(values: NDArray[np.float64], precision: int, shift: int) -> NDArray[np.bool_]:
+    """Which large values are whole in units of 10**(shift - precision), and fit 64 bits."""
+    part = values * 10.0 ** (precision - shift)
+    with np.errstate(invalid="ignore"):
+        whole = np.abs(part - np.rint(part)) <= np.maximum(_SLACK, np.abs(part) * 2.0**-51)
+        large = np.abs(values) * 10.0**precision >= _EXACT
+        fits = (np.abs(part) < _SURE) & (np.abs(values) * 10.0**precision < 2.0**63)
+    return np.asarray(whole & large & fits)
 
 
 def to_grid(

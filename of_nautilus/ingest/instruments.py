@@ -18,8 +18,10 @@ from nautilus_trader.model.instruments import (
     Instrument,
 )
 from nautilus_trader.model.objects import Currency, Money, Price, Quantity
+from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.store import Store, open_store
 
 
 def _rates(**rates: str) -> dict[str, Any]:
@@ -206,8 +208,9 @@ def find_instrument(
     metadata: str | Path | None = None,
     price_increment: str | None = None,
     size_increment: str | None = None,
+    catalog: Any = None,
 ) -> Instrument:
-    """The instrument of an id: from the venue's file, from increments, or a preset.
+    """The instrument of an id: from the venue's file, from increments, the catalog, or a preset.
 
     Parameters
     ----------
@@ -217,6 +220,8 @@ def find_instrument(
         The venue's answer as it came: Binance exchangeInfo or Bybit instruments-info (JSON).
     price_increment, size_increment : str, optional
         The tick and the lot as decimal text, where nothing else defines the instrument.
+    catalog : path, str or ParquetDataCatalog, optional
+        One that may hold the definition already.
 
     Raises
     ------
@@ -234,6 +239,9 @@ def find_instrument(
         return from_metadata(metadata, instrument_id)
     if price_increment is not None and size_increment is not None:
         return from_increments(instrument_id, price_increment, size_increment)
+    held = None if catalog is None else held_definition(catalog, instrument_id)
+    if held is not None:
+        return held
     if instrument_id in PRESETS:
         return PRESETS[instrument_id]()
     raise IngestError(
@@ -241,6 +249,22 @@ def find_instrument(
         todo=f"known are {', '.join(sorted(PRESETS))}; for any other give the venue's metadata "
         "file, or its price and size increments",
     )
+
+
+def held_definition(catalog: Any, instrument_id: str) -> Instrument | None:
+    """The definition that a catalog holds of an instrument, if any."""
+    store = open_store(catalog)
+    if not store.exists("data"):
+        return None
+    held = host_catalog(store).instruments(instrument_ids=[instrument_id])
+    return held[-1] if held else None
+
+
+def host_catalog(store: Store) -> ParquetDataCatalog:
+    """The host's own catalog object for a store."""
+    catalog = ParquetDataCatalog(store.root, fs_protocol=store.protocol)
+    catalog.fs = store.fs
+    return catalog
 
 
 def from_increments(instrument_id: str, price_increment: str, size_increment: str) -> Instrument:

@@ -92,7 +92,8 @@ def run(
     files : sequence of path
         The files (plain, gzip or zip) in the order in which they are to be joined.
     instrument : Instrument or str
-        The definition, or the id of a preset such as "BTCUSDT-PERP.BINANCE".
+        The definition, or the id of one that the catalog holds or of a preset, such as
+        "BTCUSDT-PERP.BINANCE".
     catalog : path, str or ParquetDataCatalog
         Where to write.
     read : callable
@@ -113,7 +114,7 @@ def run(
     """
     started = time.perf_counter()
     if isinstance(instrument, str):
-        instrument = find_instrument(instrument)
+        instrument = find_instrument(instrument, catalog=catalog)
     sources = Sources(files, progress)
     summary = IngestSummary(name, str(instrument.id), str(catalog), len(sources.paths))
     job = Job(instrument, sources, summary)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from nautilus_trader.model.instruments import Instrument
-from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from of_nautilus.ingest.checks import DayCheck, DayReport
 from of_nautilus.ingest.columns import DAY_NS, KINDS, Columns, data_files, held_range, iter_columns
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import increment_units
+from of_nautilus.ingest.instruments import host_catalog
 from of_nautilus.ingest.store import Store, open_store
 
 
@@ -125,9 +125,7 @@ def check_catalog(
 
 
 def _definitions(store: Store) -> dict[str, Instrument]:
-    catalog = ParquetDataCatalog(store.root, fs_protocol=store.protocol)
-    catalog.fs = store.fs
-    return {str(i.id).replace("/", ""): i for i in catalog.instruments()}
+    return {str(i.id).replace("/", ""): i for i in host_catalog(store).instruments()}
 
 
 def _files(report: QualityReport, store: Store, kind: type[Columns], name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from of_nautilus.ingest.columns import Columns, TradeColumns
+from of_nautilus.ingest.columns import Columns, DepthColumns, TradeColumns
 from of_nautilus.ingest.staging import Staging
 
 # Prices and sizes repeat and times rise: written this way a file has a fifth of the default's size,
@@ -20,13 +20,15 @@ _RISING = {
     "sequence": "DELTA_BINARY_PACKED",
     "trade_id": "DELTA_BYTE_ARRAY",
 }
+_HEADS = 10  # row groups in memory while runs are merged
 
 
 class DayFile:
     """Takes sorted pieces in any order and ends as one sorted file without repeated trades.
 
-    A piece that begins before the previous one ended begins a new run; runs are merged at the end,
-    block by block. A repeated trade, dropped if `unique`, has the id and event time of another.
+    Pieces are gathered to a row group, sorted and written to a run; what begins before the run's
+    end begins a new one. Runs are merged at the end, block by block. A repeated trade,
+    dropped if `unique`, has the id and event time of another.
     """
 
     def __init__(
@@ -44,28 +46,23 @@ class DayFile:
         self._kind = kind
         self._id = instrument_id
         self._staging = staging
-        self._group = row_group_size
+        # A row of ten levels takes twenty times the room of another.
+        self._group = row_group_size if kind is not DepthColumns else max(1, row_group_size // 20)
         self._unique = unique
-        self._runs: list[Path] = []
-        self._pending: list[Columns] = []
+        self._runs: list[tuple[int, Path]] = []
+        self._pending: list[Any] = []
         self._pending_rows = 0
         self._writer: pq.ParquetWriter | None = None
         self._run_end = -1
-        self._tail: Columns | None = None
+        self._tail: TradeColumns | None = None
 
-    def append(self, piece: Any) -> None:
+    @property
+    def empty(self) -> bool:
+        """Whether no row came."""
+        return not (self.rows or self._pending_rows)
+
+    def append(self, piece: Columns) -> None:
         """Take in sorted rows of this day; not empty."""
-        start = int(piece.ts_init[0])
-        if start < self._run_end:
-            self.pause()
-        if self._unique:
-            piece = self._without_repeats(piece)
-            if not len(piece):
-                return
-        self.first = min(self.first, int(piece.ts_init[0]))
-        self._run_end = int(piece.ts_init[-1])
-        self.last = max(self.last, self._run_end)
-        self.rows += len(piece)
         self._pending.append(piece)
         self._pending_rows += len(piece)
         if self._pending_rows >= self._group:
@@ -74,53 +71,66 @@ class DayFile:
     def pause(self) -> None:
         """End the run: rows that come later begin a new one."""
         self._flush(everything=True)
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        self._run_end = -1
-        self._tail = None
+        self._end_run()
 
     def finish(self) -> Path:
         """The finished file; call it once, when rows came."""
         self.pause()
         if len(self._runs) == 1:
-            return self._runs[0]
+            return self._runs[0][1]
         runs, self._runs = self._runs, []
         self.rows, self.first, self.last = 0, 2**63 - 1, -1
-        for piece in _merged(self._kind, runs, self._group):
+        for piece in _merged(self._kind, runs, max(1, _HEADS * self._group // len(runs))):
             self.append(piece)
         self.pause()
-        for run in runs:
-            run.unlink()
-        return self._runs[0]
+        for _, path in runs:
+            path.unlink()
+        return self._runs[0][1]
 
     def abandon(self) -> None:
         """Close what is open, without a result."""
-        if self._writer is not None:
-            with suppress(OSError):  # what cannot be written is not wanted any more
-                self._writer.close()
-            self._writer = None
+        with suppress(OSError):  # what cannot be written is not wanted any more
+            self._end_run()
 
     def _flush(self, everything: bool = False) -> None:
+        """Write what is pending, in whole row groups unless it is everything."""
         if not self._pending_rows:
             return
-        rows = self._kind.joined(self._pending)
+        rows = self._kind.joined(self._pending).sorted()
         whole = len(rows) if everything else len(rows) - len(rows) % self._group
-        if whole:
-            table = rows.pick(slice(0, whole)).to_table(self._id)
-            if self._writer is None:
-                self._writer = self._open(table.schema)
-            self._writer.write_table(table, row_group_size=self._group)
-        rest = rows.pick(slice(whole, None))
-        self._pending = [rest] if len(rest) else []
-        self._pending_rows = len(rest)
+        self._write(rows.pick(slice(0, whole)))
+        self._pending = [rows.pick(slice(whole, None))]
+        self._pending_rows = len(rows) - whole
+
+    def _write(self, rows: Any) -> None:
+        if int(rows.ts_init[0]) < self._run_end:
+            self._end_run()
+        if self._unique:
+            rows = self._without_repeats(rows)
+            if not len(rows):
+                return
+        self.rows += len(rows)
+        self._run_end = int(rows.ts_init[-1])
+        self.first = min(self.first, int(rows.ts_init[0]))
+        self.last = max(self.last, self._run_end)
+        table = rows.to_table(self._id)
+        if self._writer is None:
+            self._writer = self._open(table.schema)
+            self._runs.append((int(rows.ts_init[0]), self._path))
+        self._writer.write_table(table, row_group_size=self._group)
+
+    def _end_run(self) -> None:
+        writer, self._writer = self._writer, None
+        self._run_end = -1
+        self._tail = None
+        if writer is not None:
+            writer.close()
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
-        path = self._staging.new_file()
-        self._runs.append(path)
+        self._path = self._staging.new_file()
         rising = {name: _RISING[name] for name in schema.names if name in _RISING}
         return pq.ParquetWriter(
-            path,
+            self._path,
             schema,
             use_dictionary=[name for name in schema.names if name not in rising],
             column_encoding=rising,
@@ -132,7 +142,7 @@ class DayFile:
         seen = 0
         if tail is not None and tail.ts_event[-1] == piece.ts_event[0]:
             seen = len(tail)
-            piece = TradeColumns.joined([tail, piece])  # type: ignore[list-item]
+            piece = TradeColumns.joined([tail, piece])
         fresh = _first_of_each(piece)
         if fresh is not None:
             self.duplicates += int(np.count_nonzero(~fresh))
@@ -165,31 +175,40 @@ def _first_of_each(trades: TradeColumns) -> Any:
     return fresh
 
 
-def _merged(kind: type[Columns], runs: list[Path], rows: int) -> Iterator[Columns]:
-    """The rows of several sorted files in one order, equal times in the order of the files."""
-    sources = [_blocks(kind, run, rows) for run in runs]
-    heads = [next(source) for source in sources]
-    open_ = [True] * len(runs)
-    while any(len(head) for head in heads):
-        # Up to the first end of a block nothing unread can come in between.
-        ends = [int(h.ts_init[-1]) for h, o in zip(heads, open_, strict=True) if o]
-        cut = min(ends, default=2**63 - 1)
-        due, rest = [], []
-        for head in heads:
+def _merged(kind: type[Columns], runs: list[tuple[int, Path]], rows: int) -> Iterator[Columns]:
+    """The rows of sorted files (with their first times) in one order, ties in that of the files.
+
+    A file is opened when its first time is reached, so those that follow one another, as in an
+    archive that runs backwards, are in memory one at a time.
+    """
+    waiting = sorted((first, number, path) for number, (first, path) in enumerate(runs))
+    heads: dict[int, Columns] = {}
+    sources: dict[int, Iterator[Columns]] = {}
+    while waiting or heads:
+        # Up to the first end of a block that goes on, nothing unread can come in between.
+        cut = min((int(heads[n].ts_init[-1]) for n in sources), default=2**63 - 1)
+        if waiting and waiting[0][0] <= cut:
+            _, number, path = waiting.pop(0)
+            sources[number] = _blocks(kind, path, rows)
+            heads[number] = next(sources[number])
+            continue
+        due = []
+        for number in sorted(heads):
+            head = heads[number]
             at = int(np.searchsorted(head.ts_init, cut))
             due.append(head.pick(slice(0, at)))
-            rest.append(head.pick(slice(at, None)))
+            heads[number] = head.pick(slice(at, None))
+            if number in sources and int(head.ts_init[-1]) == cut:
+                more = next(sources[number], None)
+                if more is None:
+                    del sources[number]
+                else:
+                    heads[number] = kind.joined([heads[number], more])
+            if not len(heads[number]):
+                del heads[number]
         piece = kind.joined(due).sorted()
         if len(piece):
             yield piece
-        heads = rest
-        for i, source in enumerate(sources):
-            if open_[i] and (not len(heads[i]) or int(heads[i].ts_init[-1]) == cut):
-                more = next(source, None)
-                if more is None:
-                    open_[i] = False
-                else:
-                    heads[i] = kind.joined([heads[i], more])
 
 
 def _blocks(kind: type[Columns], path: Path, rows: int) -> Iterator[Columns]:

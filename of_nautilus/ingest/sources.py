@@ -57,6 +57,8 @@ class Sources:
                 path,
                 todo="fetch it again",
             ) from error
+        except OSError as error:
+            raise IngestError(f"cannot be read ({error.strerror or error})", path) from error
         finally:
             raw.close()
             if listed:
@@ -117,5 +119,8 @@ def _unpacked(raw: io.FileIO, path: Path) -> IO[bytes]:
         members = [m for m in archive.infolist() if not m.is_dir()]
         if len(members) != 1:
             raise IngestError(f"holds {len(members)} files where one is expected", path)
-        return archive.open(members[0])
+        try:
+            return archive.open(members[0])
+        except (RuntimeError, NotImplementedError) as error:
+            raise IngestError(f"cannot be unpacked ({error})", path) from error
     return buffered

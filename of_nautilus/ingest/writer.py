@@ -25,6 +25,7 @@ from of_nautilus.ingest.columns import (
 )
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import increment_units, require_high_precision
+from of_nautilus.ingest.instruments import held_definition
 from of_nautilus.ingest.runs import DayFile
 from of_nautilus.ingest.staging import Staging
 from of_nautilus.ingest.store import Store, open_store
@@ -193,7 +194,7 @@ class CatalogWriter:
 
     def _check_definition(self) -> None:
         """The catalog's own definition of the instrument, if any, must have the same grid."""
-        held = self._held_definition()
+        held = held_definition(self._store, self._id)
         if held is None:
             return
         for name in ("price_precision", "size_precision", "price_increment", "size_increment"):
@@ -204,14 +205,6 @@ class CatalogWriter:
                     self._store,
                     todo="give the definition it was written with, or use another catalog",
                 )
-
-    def _held_definition(self) -> Instrument | None:
-        if not self._store.exists("data"):
-            return None
-        catalog = ParquetDataCatalog(self._store.root, fs_protocol=self._store.protocol)
-        catalog.fs = self._store.fs
-        held = catalog.instruments(instrument_ids=[self._id])
-        return held[-1] if held else None
 
     def _check_precision(self, columns: Columns) -> None:
         mine = (self.instrument.price_precision, self.instrument.size_precision)
@@ -273,7 +266,7 @@ class CatalogWriter:
                     removed.append(held)
                     moves += self._remainders(kind, held, first, last)
                 moves.append((path, f"{data_folder(kind, self._id)}/{file_name(first, last)}"))
-            if self._held_definition() is None:
+            if held_definition(self._store, self._id) is None:
                 moves += self._definition()
             self._staging.publish(moves, removed)
 
@@ -301,7 +294,7 @@ class CatalogWriter:
             rest = self._new_file(kind)
             for piece in iter_file(kind, self._store, held, start, end, self._row_group_size):
                 rest.append(piece)
-            if rest.rows:
+            if not rest.empty:
                 path = rest.finish()
                 name = f"{data_folder(kind, self._id)}/{file_name(rest.first, rest.last)}"
                 out.append((path, name))
