@@ -57,7 +57,9 @@ def check(root: Path, rows: Any, **options: Any) -> tuple[QualityReport, DayRepo
 
 
 def test_a_good_day_is_fit(tmp_path: Path) -> None:
-    report, day = check(tmp_path, market())
+    seen: list[tuple[int, int]] = []
+    report, day = check(tmp_path, market(), progress=lambda *at: seen.append(at))
+    assert (seen[0][0], seen[-1][0]) == (0, seen[-1][1])
     assert (report.exit_code, report.unfit, report.notes) == (0, [], [])
     assert report.aggressor == {PERP: "VENUE"}
     assert (day.rows, day.day, day.kind) == (2_000, "2024-08-08", "trade_tick")

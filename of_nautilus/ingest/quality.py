@@ -15,6 +15,7 @@ from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import increment_units
 from of_nautilus.ingest.instruments import host_catalog
 from of_nautilus.ingest.store import Store, open_store
+from of_nautilus.ingest.summary import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def check_catalog(
     start: int | None = None,
     end: int | None = None,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> QualityReport:
     """Check the trades, quotes and books of a catalog; reads all of it in bounded memory.
 
@@ -90,6 +92,8 @@ def check_catalog(
         `ts_init` range in ns UTC, both included.
     limits : Limits, optional
         What counts as unfit.
+    progress : callable, optional
+        Gets the bytes checked and their total, after each instrument and kind.
 
     Raises
     ------
@@ -105,7 +109,10 @@ def check_catalog(
     wanted = None if instrument_id is None else str(instrument_id).replace("/", "")
     held = [(kind, name) for kind, name in held if wanted in (None, name)]
     definitions = _definitions(store)
-    for kind, name in held:
+    sizes = [_size(store, kind, name) for kind, name in held]
+    for at, (kind, name) in enumerate(held):
+        if progress is not None:
+            progress(sum(sizes[:at]), sum(sizes))
         definition = definitions.get(name)
         if definition is None:
             report.unfit.append(f"{name}: no definition of the instrument in the catalog")
@@ -121,7 +128,13 @@ def check_catalog(
         )
     for day in report.days:
         _judge(report, day, limits or Limits())
+    if progress is not None:
+        progress(sum(sizes), sum(sizes))
     return report
+
+
+def _size(store: Store, kind: type[Columns], name: str) -> int:
+    return sum(store.size(path) for path, _, _ in data_files(store, kind, name))
 
 
 def _definitions(store: Store) -> dict[str, Instrument]:
