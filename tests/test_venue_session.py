@@ -65,3 +65,10 @@ def test_one_message_is_made_faulty_and_no_other(recording: Path) -> None:
     assert [e.copies for e in faulty.events] == [1, 1, 1, 1, 2]
     assert [e.late for e in faulty.events] == [0, 0, 0, 0, 1]
     assert session.events[4].copies == 1
+
+
+def test_a_session_at_another_time(recording: Path) -> None:
+    session = read_session(recording).moved(1000)
+    assert [e.time_ms - MS for e in session.events] == [1005, 1004, 1000, 1000, 1005]
+    assert session.of("trade")[0]["T"] == session.of("trade")[0]["E"] == MS + 1005
+    assert session.of("trade")[0]["t"] == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,37 @@ def tally(instrument_id: str) -> ImportableActorConfig:
     """The config of a `Tally`."""
     return ImportableActorConfig(
         actor_path="tests.venues.components:Tally",
+        config_path="tests.venues.components:RecorderConfig",
+        config={"instrument_id": instrument_id},
+    )
+
+
+class Historian(Actor):  # type: ignore[misc]
+    """Asks the venue for its recent trades; `captured` holds their ids, and then the live ones."""
+
+    def __init__(self, config: RecorderConfig) -> None:
+        super().__init__(config)
+        self.captured: dict[str, list[int]] = {"past": [], "live": []}
+
+    def on_start(self) -> None:
+        self.request_trade_ticks(
+            self.config.instrument_id,
+            start=self.clock.utc_now() - timedelta(minutes=30),
+            limit=1000,
+            callback=lambda _: self.subscribe_trade_ticks(self.config.instrument_id),
+        )
+
+    def on_historical_data(self, tick: TradeTick) -> None:
+        self.captured["past"].append(int(tick.trade_id.value))
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        self.captured["live"].append(int(tick.trade_id.value))
+
+
+def historian(instrument_id: str) -> ImportableActorConfig:
+    """The config of a `Historian`."""
+    return ImportableActorConfig(
+        actor_path="tests.venues.components:Historian",
         config_path="tests.venues.components:RecorderConfig",
         config={"instrument_id": instrument_id},
     )

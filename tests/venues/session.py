@@ -77,6 +77,15 @@ class Session:
         events[place] = replace(events[place], copies=copies, late=late)
         return replace(self, events=events)
 
+    def moved(self, by_ms: int) -> "Session":
+        """The same session at another time: some adapters refuse what is old."""
+        events = []
+        for event in self.events:
+            times = {name: event.message[name] + by_ms for name in "ET" if name in event.message}
+            message = event.message | times
+            events.append(replace(event, time_ms=event.time_ms + by_ms, message=message))
+        return replace(self, events=events)
+
     def first(self, count: int) -> "Session":
         """The session's first messages only."""
         return replace(self, events=self.events[:count])
