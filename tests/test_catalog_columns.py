@@ -80,6 +80,16 @@ def test_columns_encode_to_the_hosts_own_table(kind: type, host_catalog: Path) -
     assert ours.equals(held)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.FOLDER)
+def test_arrays_are_writable_and_contiguous(kind: type, host_catalog: Path) -> None:
+    rows = read_columns(kind, host_catalog, PERP)
+    for name in rows.__dataclass_fields__:
+        values = getattr(rows, name)
+        if isinstance(values, np.ndarray):
+            assert values.flags.writeable, name
+            assert values.flags.c_contiguous, name
+
+
 def test_columns_hold_plain_integers(host_catalog: Path) -> None:
     trades = read_trades(host_catalog, PERP)
     assert trades.price[:3].tolist() == [6_000_010, 6_000_020, 5_999_990]

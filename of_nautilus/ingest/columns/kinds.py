@@ -281,7 +281,7 @@ def numeric_ids(ids: pa.Array | pa.ChunkedArray) -> "I64 | pa.StringArray":
     except pa.ArrowInvalid:
         return flat
     plain = len(numbers) == 0 or pc.all(pc.equal(numbers.cast(flat.type), flat)).as_py()
-    return numbers.to_numpy() if plain else flat
+    return numbers.to_numpy().copy() if plain else flat
 
 
 def _precisions(schema: pa.Schema) -> tuple[int, int]:
@@ -305,11 +305,13 @@ def _uint64(values: I64) -> pa.Array:
 
 
 def _numpy(column: pa.ChunkedArray) -> Any:
-    return column.to_numpy()
+    """A column as an array of its own: Arrow's views are read-only, another type to Numba."""
+    values = np.asarray(column.to_numpy())
+    return values if values.flags.writeable else values.copy()
 
 
 def _int64(column: pa.ChunkedArray) -> I64:
-    return np.asarray(column.to_numpy()).view(np.int64)
+    return np.asarray(_numpy(column).view(np.int64))
 
 
 def _values(columns: Columns) -> Iterator[tuple[str, Any]]:
