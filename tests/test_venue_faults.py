@@ -450,3 +450,19 @@ def test_a_skewed_clock_is_told_and_refuses_signed_requests(venue) -> None:
         assert 58_000 < told - now < 62_000
 
     trading(venue, act)
+
+
+def test_a_double_stops_by_itself(venue) -> None:
+    double = venue(market(), lifetime_s=0.2)
+    with double:
+        thread = double._thread
+        assert thread is not None
+        thread.join(5)
+        assert not thread.is_alive()
+
+        async def ask() -> None:
+            async with client_of(double) as client:
+                with pytest.raises(aiohttp.ClientConnectorError):
+                    await client.get("/fapi/v1/time")
+
+        asyncio.run(ask())

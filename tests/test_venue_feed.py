@@ -126,6 +126,19 @@ def test_trades_and_book_arrive_in_the_order_recorded(session, rows) -> None:
     assert seen[-len(want) :] == want
 
 
+def test_recorded_quotes_arrive_where_they_are_wanted(session) -> None:
+    some = session.first(3_000)
+    result = replay_live(
+        some, [recorder(INSTRUMENTS["binance"], quotes=True)], streams=["trades", "book", "quotes"]
+    )
+    (rows,) = result.captured.values()
+    quotes = only(rows, 2)
+    recorded = some.of("quote")
+    assert result.sent["quote"] == len(recorded) > 2_000
+    assert quotes["price"].tolist() == [units(q[s]) for q in recorded for s in "ba"]
+    assert quotes["size"].tolist() == [units(q[s]) for q in recorded for s in "BA"]
+
+
 def test_past_trades_join_the_live_ones(session, venue) -> None:
     # Bybit's adapter refuses to ask for trades of more than an hour ago.
     session = session.first(10_000)

@@ -108,7 +108,9 @@ class VenueServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        # A server whose time is up has closed its loop already.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
         assert self._thread is not None
         self._thread.join(10)
         if self.errors:

@@ -15,8 +15,8 @@ from nautilus_trader.trading.strategy import Strategy
 class TraderConfig(StrategyConfig, frozen=True):  # type: ignore[misc, call-arg]
     """Counts are in trades since the start, distances in price from the entry's first fill.
 
-    `replace_after` 0 leaves the stop where it is, `target` 0 sets no target, `cancel_after`
-    cancels the target so many trades after the entry.
+    `replace_after` (trades after the entry) 0 leaves the stop where it is, `target` 0 sets no
+    target, `amended_target` moves it when the stop is replaced.
     """
 
     instrument_id: InstrumentId
@@ -28,7 +28,6 @@ class TraderConfig(StrategyConfig, frozen=True):  # type: ignore[misc, call-arg]
     replaced_stop: Decimal = Decimal(10)
     target: Decimal = Decimal(0)
     amended_target: Decimal = Decimal(0)
-    book: bool = True
 
 
 class Trader(Strategy):  # type: ignore[misc]
@@ -50,8 +49,7 @@ class Trader(Strategy):  # type: ignore[misc]
     def on_start(self) -> None:
         instrument_id = self.config.instrument_id
         self.instrument = self.cache.instrument(instrument_id)
-        if self.config.book:
-            self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP)
+        self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP)
         self.subscribe_trade_ticks(instrument_id)
 
     def on_trade_tick(self, tick: TradeTick) -> None:
