@@ -17,7 +17,10 @@ PACKAGE = "of_nautilus"
 PURE = {"core", "patterns", "decision", "engine"}
 INSIDE = PURE | {"indicators", "data", "config", "instruments"}
 SHELLS = {"actor", "strategy", "journal", "alerts", "live"}
-EDGE = {"ingest", "model", "report", "dashboard", "demo", "backtest", "cli"}
+EDGE = {
+    *("ingest", "model", "report", "dashboard", "demo", "backtest", "cli"),
+    *("scan", "outcomes", "calibrate", "scanner"),
+}
 
 # A unit is a module or folder right under the package; each may import itself and these.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -12,4 +12,5 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
     "demo": ("a synthetic market, a backtest over it, a summary", "of_nautilus.cli.demo"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
+    "scan": ("the signals of a run config, straight from the catalog", "of_nautilus.cli.scan"),
 }
