@@ -1,6 +1,7 @@
 """Writes a synthetic market to a Parquet catalog, and what was planted in it to a file beside."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
@@ -20,11 +21,12 @@ PLANTED_FILE = "planted.json"
 _PIECE = 500_000  # rows handed to the writer at once
 
 
-def demo_instrument(maker_fee: str = "0", taker_fee: str = "0.000005") -> CryptoPerpetual:
-    """Return the instrument of the synthetic market: tick 0.1, lot 0.001, near 60,000.
+def demo_instrument(maker_fee: str = "0.00002", taker_fee: str = "0.00002") -> CryptoPerpetual:
+    """Return the instrument of the synthetic market: tick 0.1, lot 0.001, near 6,000.
 
-    Its fees are small because its moves are: a bar spans about half a basis point. At an exchange's
-    usual 5 basis points a round trip would cost some 25 bars' ranges, and no trade could pay.
+    It is made like a large index future: a minute spans about 3 basis points, and a side costs 0.2,
+    which is what a retail broker asks there. At the 5 basis points that a crypto exchange takes no
+    trade on one-minute bars could pay.
 
     >>> instrument = demo_instrument()
     >>> str(instrument.id), str(instrument.price_increment), str(instrument.size_increment)
@@ -79,7 +81,8 @@ def write_catalog(
 ) -> CryptoPerpetual:
     """Write instrument, trades and book of a market, and `planted.json`; return the instrument.
 
-    What the catalog held of this instrument in the market's time range is replaced.
+    What the catalog held of this instrument, and of what was found in it, is removed first: another
+    seed is another market.
 
     Parameters
     ----------
@@ -100,7 +103,9 @@ def write_catalog(
     kinds = trade_columns(market), delta_columns(market)
     total = sum(len(rows) for rows in kinds)
     done = 0
-    with CatalogWriter(path, instrument, overlap="replace") as writer:
+    for old in Path(path).glob(f"data/*/{DEMO_ID}"):
+        shutil.rmtree(old)
+    with CatalogWriter(path, instrument) as writer:
         for rows in kinds:
             for at in range(0, len(rows), _PIECE):
                 piece = rows.pick(slice(at, at + _PIECE))

@@ -52,7 +52,7 @@ class DemoConfig:
     session_hours: int = 6
     bar_seconds: int = 60
     start: str = "2024-01-08"
-    price_ticks: int = 600_000
+    price_ticks: int = 60_000
     order_size: int = 140
     range_ticks: float = 26.0
     planted: int = 10
