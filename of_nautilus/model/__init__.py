@@ -1,0 +1,1 @@
+"""Direction probabilities from microstructure: features, labels, training, prediction."""
