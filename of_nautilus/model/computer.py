@@ -1,0 +1,302 @@
+"""Computes feature vectors from trades and book: many events at once, or one at a time.
+
+Both go through the same compiled loop, so what a model was trained on is what it sees live.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+
+from of_nautilus.core import book as book_
+from of_nautilus.core import footprint, impact, microprice, ofi, profile, vpin, windows
+from of_nautilus.core.book_flow import BookFlow
+from of_nautilus.core.book_tracker import start_session as start_flows
+from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
+from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
+from of_nautilus.core.large_trades import new_size_quantile
+from of_nautilus.core.record import Floats, Ints, State, allocate, digest
+from of_nautilus.core.sessions import MINUTE, SECOND, SessionClock
+from of_nautilus.core.ticks import MarketScale
+from of_nautilus.core.value_area import coarsen
+from of_nautilus.decision.framing import SessionProfile, frame_bias, freeze_session
+from of_nautilus.model import step
+from of_nautilus.model.features import COUNT, SAMPLE_NS
+from of_nautilus.patterns.divergence import DivergenceConfig, divergence
+
+_DEPTH, _ROOM = 5, 1024
+_SESSIONS, _PROFILE_ROWS = 20, 40
+_DELTAS, _MIN_DELTAS = 240, 30
+
+
+class ComputerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How features are sampled.
+
+    Parameters
+    ----------
+    session : str
+        See `core.sessions.SessionClock`.
+    sample_s : int
+        Seconds between vectors, a divisor of 60.
+    vpin_bucket : float, optional
+        Volume of a VPIN bucket, base units, > 0. Absent: a fiftieth of the mean volume of the last
+        20 sessions, and no VPIN in the first.
+    """
+
+    session: str = "FULL_DAY"
+    sample_s: int = SAMPLE_NS // SECOND
+    vpin_bucket: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sample_s < 1 or 60 % self.sample_s:
+            raise ValueError(f"`sample_s` must be a divisor of 60, was {self.sample_s}")
+        if self.vpin_bucket is not None and not self.vpin_bucket > 0:
+            raise ValueError(f"`vpin_bucket` must be > 0, was {self.vpin_bucket}")
+        SessionClock(self.session)
+
+
+class _Book(BookFlow):
+    """The book with its growth in reach of the loop that feeds it."""
+
+    def grow(self, code: int) -> None:
+        self._grow(code)
+
+
+class FeatureComputer:
+    """The features of one instrument.
+
+    Parameters
+    ----------
+    scale : MarketScale
+    config : ComputerConfig, optional
+    on_vectors : callable
+        Takes (times, vectors), ns and one row a time, columns as in `features.NAMES`; copies are
+        its own to keep.
+
+    Examples
+    --------
+    >>> taken = []
+    >>> computer = FeatureComputer(MarketScale(Decimal("0.1"), Decimal("0.001")),
+    ...                            on_vectors=lambda times, rows: taken.append(times.tolist()))
+    >>> for second in (1, 4, 6):
+    ...     computer.on_trade(second * 10**9, 600_000, 5, 1)
+    >>> taken
+    [[5000000000]]
+    """
+
+    def __init__(
+        self,
+        scale: MarketScale,
+        config: ComputerConfig | None = None,
+        *,
+        on_vectors: Callable[[Ints, Floats], None],
+    ) -> None:
+        self.config = config or ComputerConfig()
+        self._on_vectors = on_vectors
+        self._clock = SessionClock(self.config.session)
+        self._book = _Book(ofi_depth=_DEPTH)
+        self._state: State = allocate(step.FEATURES)
+        self._closed: State = allocate(BAR)
+        self._event = np.zeros((1, 7), np.int64)
+        self._bars: deque[ClosedBar] = deque(maxlen=DivergenceConfig().lookback + 1)
+        self._deltas: deque[int] = deque(maxlen=_DELTAS)
+        self._sessions: deque[SessionProfile] = deque(maxlen=5)
+        self._volumes: deque[int] = deque(maxlen=_SESSIONS)
+        self._start(scale)
+
+    def _start(self, scale: MarketScale) -> None:
+        s = self._state[0]
+        s.tick, s.lot, s.sample = float(scale.tick), float(scale.lot), self.config.sample_s * SECOND
+        for name in ("poc", "vah", "val", "bias", "imbalances", "divergence"):
+            self._state[name] = np.nan
+        spans = [MINUTE, 5 * MINUTE]
+        self._state["tape"], self._tape, self._tape_tails = windows.new_windows(spans)
+        self._state["parents"], self._parents, self._parent_tails = windows.new_windows(spans)
+        self._state["large"], *_ = new_size_quantile(window=step.LARGE_WINDOW)
+        self._state["kyle"], _ = impact.new_kyle(points=step.KYLE_POINTS)
+        self._state["amihud"], _ = impact.new_amihud(step.AMIHUD_BARS)
+        self._state["micro"] = microprice.new_micro_counts()
+        self._state["micro_table"] = microprice.unfitted()
+        bucket = self.config.vpin_bucket
+        lots = max(1, scale.to_lots(Decimal(str(bucket)))) if bucket else 1
+        self._state["vpin"], self._buckets = vpin.new_vpin(lots)
+        s.on_vpin = bucket is not None
+        s.bar.kind, s.bar.length, s.bar.ticks_per_row = BarKind.TIME, MINUTE, 1
+        s.bar.close_ts, s.big_ts = step.NEVER, -step.NEVER
+        s.profile.ticks_per_row = 1
+        self._cells = footprint.allocate_cells(256)
+        _, self._hist = profile.new_profile(1, 512)
+        self._out = np.empty((_ROOM, COUNT))
+        self._times = np.zeros(_ROOM, np.int64)
+        self._bind()
+
+    def _bind(self) -> None:
+        book = self._book
+        self._arrays = (
+            self._state,
+            book.state,
+            book.window,
+            book.blocks,
+            book.far,
+            book.top,
+            book.rows,
+            book.history,
+            book.prints,
+            book.flows,
+            book.consumed_levels,
+            self._tape,
+            self._tape_tails,
+            self._parents,
+            self._parent_tails,
+            self._hist,
+            self._cells,
+            self._buckets,
+            self._out,
+            self._times,
+        )
+
+    def on_trade(self, ts: int, price: int, size: int, side: int) -> None:
+        """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0."""
+        self._event[0] = (0, side, price, size, 0, 0, ts)
+        self.run(self._event)
+
+    def on_book(self, rows: Ints, count: int = -1) -> None:
+        """Take the first `count` rows of book changes, or all; columns `book.DELTA_COLUMNS`."""
+        self.run(rows, count)
+
+    def mark_gap(self) -> None:
+        """Distrust the book until its next snapshot: updates were lost."""
+        book_.mark_gap(self._book.state[0].book)
+        self._state[0].seconds.in_force = 0
+
+    def run(self, events: Ints, count: int = -1) -> None:
+        """Take the first `count` merged events, or all; see `merge_events`."""
+        at, stop = 0, len(events) if count < 0 else count
+        while True:
+            at, code = step.run(*self._arrays, events, at, stop)
+            if code == step.DONE:
+                break
+            self._make_way(code, events[at])
+        self._hand_over()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all numeric state."""
+        return digest(self._state, np.frombuffer(self._book.digest().encode(), np.uint8))
+
+    # -- what the loop leaves to Python -----------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        written = int(self._state[0].written)
+        if written:
+            self._state[0].written = 0
+            self._on_vectors(self._times[:written].copy(), self._out[:written].copy())
+
+    def _make_way(self, code: int, event: Ints) -> None:
+        s = self._state[0]
+        price = int(event[2])
+        match code:
+            case step.BAR_CLOSED:
+                self._close_bar()
+                return
+            case step.SESSION_ENDED:
+                self._roll_session(max(int(event[6]), int(s.now)))
+                return
+            case step.FULL:
+                self._hand_over()
+                return
+            case step.GROW_TAPE:
+                self._tape = windows.grow_ring(self._state["tape"], self._tape)
+            case step.GROW_PARENTS:
+                self._parents = windows.grow_ring(self._state["parents"], self._parents)
+            case step.GROW_PROFILE:
+                self._hist = profile.widen(self._state["profile"], self._hist, price)
+            case step.GROW_CELLS:
+                self._cells = footprint.widen(s.bar, self._cells, price)
+            case _:
+                self._book.grow(code)
+        self._bind()
+
+    def _close_bar(self) -> None:
+        s = self._state[0]
+        step.close_bar(self._state, self._closed, min(int(s.bar.close_ts), int(s.session_end)))
+        bar = ClosedBar.of(self._closed, self._cells)
+        step.next_bar(self._state, self._cells)
+        big = s.large.value
+        rule = ImbalanceRule(min_volume=max(1, int(big)) if big == big else 1)
+        flags = imbalance_flags(rule, bar.cells)
+        s.imbalances = float(((flags & 1) > 0).sum() - ((flags & 2) > 0).sum())
+        stacks = imbalance_stacks(rule, bar.cells)
+        s.stacked[int(s.bars_closed) % step.STACK_BARS] = sum(side for _, _, side in stacks)
+        s.bars_closed += 1
+        self._bars.append(bar)
+        usual = np.median(self._deltas) if len(self._deltas) >= _MIN_DELTAS else np.nan
+        found = divergence(tuple(self._bars), DivergenceConfig(), min_push=float(usual))
+        s.divergence = float(found.side if found else 0)
+        self._deltas.append(abs(bar.delta))
+
+    def _roll_session(self, ts: int) -> None:
+        """End the session, if there was one, and begin the one at or after `ts`."""
+        s, book = self._state[0], self._book
+        if s.profile.trades:
+            self._freeze(int(s.session_start), int(s.session_end))
+        start, end = self._clock.bounds(ts)
+        step.start_session(self._state, self._hist, start, end, ts)
+        start_flows(book.state[0].tracker, book.flows)
+        ofi.forget_previous(book.state[0].ofi)
+        ofi.refit(book.state["ofi"])
+        try:
+            self._state["micro_table"] = microprice.fit_micro_price(self._state["micro"])
+        except ValueError:
+            self._state["micro_table"] = microprice.unfitted()
+
+    def _freeze(self, start: int, end: int) -> None:
+        """Let the session that ended frame the next one."""
+        s = self._state[0]
+        ended = profile.snapshot(self._state["profile"], self._hist)
+        ranges = [day.high - day.low for day in self._sessions] + [ended.high - ended.low]
+        height = max(1, round(float(np.median(ranges)) / _PROFILE_ROWS))
+        low_row, volumes = coarsen(ended.low_row, ended.hist, 1, height)
+        day = freeze_session(
+            start_ns=start,
+            end_ns=end,
+            high=ended.high,
+            low=ended.low,
+            close=ended.close,
+            low_row=low_row,
+            ticks_per_row=height,
+            volumes=volumes[profile.VOLUME],
+        )
+        self._sessions.append(day)
+        bias = frame_bias(tuple(self._sessions))
+        s.poc, s.val, s.vah = day.poc, day.val, day.vah
+        s.bias = bias.direction.side * bias.confidence / 100.0
+        self._volumes.append(int(s.profile.volume))
+        if self.config.vpin_bucket is None:
+            lots = vpin.bucket_volume(np.array(self._volumes, np.int64))
+            vpin.set_bucket(self._state["vpin"], lots)
+            if not s.on_vpin:
+                s.vpin.bucket = lots
+                s.on_vpin = 1
+
+
+def merge_events(trades: Ints, trade_order: Ints, deltas: Ints, delta_order: Ints) -> Ints:
+    """Return trades and book changes as one array of events.
+
+    Parameters
+    ----------
+    trades : int64 array
+        Rows of (ns, ticks, lots, side).
+    deltas : int64 array
+        Rows of `book.DELTA_COLUMNS`.
+    trade_order, delta_order : int64 arrays
+        When each arrived (`ts_init`), rising; where both came at once the trade is first.
+    """
+    merged = np.zeros((len(trades) + len(deltas), 7), np.int64)
+    at_trades = np.arange(len(trades)) + np.searchsorted(delta_order, trade_order, side="left")
+    at_deltas = np.arange(len(deltas)) + np.searchsorted(trade_order, delta_order, side="right")
+    for column, source in ((6, 0), (2, 1), (3, 2), (1, 3)):
+        merged[at_trades, column] = trades[:, source]
+    merged[at_deltas] = deltas
+    return merged

@@ -1,0 +1,345 @@
+"""The compiled loop over merged events: trades and book changes in, feature vectors out.
+
+An event is a row of seven numbers, `book.DELTA_COLUMNS`; a trade has the action 0 and its aggressor
+as the side. A vector for grid time t knows all events up to t and is written in front of the first
+event after it. The loop stops where Python must act (a bar or session ended, an array must grow,
+the vectors have no more room) and takes the same event again.
+"""
+
+from numba import njit
+
+from of_nautilus.core import (
+    book_flow,
+    book_measures,
+    footprint,
+    impact,
+    large_trades,
+    microprice,
+    ofi,
+    profile,
+    vpin,
+    vwap,
+    windows,
+)
+from of_nautilus.core.book_measures import READING
+from of_nautilus.core.footprint import BAR
+from of_nautilus.core.impact import AMIHUD, KYLE
+from of_nautilus.core.large_trades import SIZE_QUANTILE
+from of_nautilus.core.microprice import MICRO, STATES
+from of_nautilus.core.profile import PROFILE
+from of_nautilus.core.record import FLOAT, INT, record
+from of_nautilus.core.vpin import VPIN
+from of_nautilus.core.vwap import VWAP
+from of_nautilus.core.windows import WINDOW_SUMS, WINDOWS
+from of_nautilus.model import seconds, vector
+from of_nautilus.model.seconds import SECONDS
+
+NEVER = 0x7FFFFFFFFFFFFFFF
+SILENCE = 60_000_000_000  # so long after the last event there are no more vectors
+LARGE_WINDOW, KYLE_POINTS, AMIHUD_BARS, STACK_BARS = 1000, 30, 5, 5
+# What the loop says, besides the book's own codes, which are below 0.
+DONE, BAR_CLOSED, SESSION_ENDED, FULL, GROW_TAPE, GROW_PARENTS, GROW_PROFILE, GROW_CELLS = range(8)
+
+FEATURES = record(
+    ("tick", FLOAT),
+    ("lot", FLOAT),
+    ("sample", INT),
+    ("now", INT),  # time of the last event, never falling
+    ("next_grid", INT),
+    ("next_due", INT),
+    ("written", INT),
+    ("session_start", INT),
+    ("session_end", INT),
+    ("cvd", INT),
+    ("parent_ts", INT),
+    ("parent_side", INT),
+    ("parent_lots", INT),
+    ("parent_price", INT),
+    ("large_lots", INT),  # sum of the last LARGE_WINDOW market orders
+    ("big_ts", INT),  # the last one of more than twice their mean
+    ("on_vpin", INT),
+    ("bars_closed", INT),
+    ("poc", FLOAT),
+    ("vah", FLOAT),
+    ("val", FLOAT),
+    ("bias", FLOAT),
+    ("imbalances", FLOAT),
+    ("divergence", FLOAT),
+    ("reading", READING),
+    ("sums", WINDOW_SUMS),
+    ("seconds", SECONDS),
+    ("bar", BAR),
+    ("vwap", VWAP),
+    ("profile", PROFILE),
+    ("tape", WINDOWS),
+    ("parents", WINDOWS),
+    ("large", SIZE_QUANTILE),
+    ("vpin", VPIN),
+    ("kyle", KYLE),
+    ("amihud", AMIHUD),
+    ("micro", MICRO),
+    ("stacked", INT, (STACK_BARS,)),
+    ("large_ring", INT, (LARGE_WINDOW,)),
+    ("large_top", INT, (LARGE_WINDOW + 1,)),
+    ("kyle_ring", FLOAT, (4, KYLE_POINTS)),
+    ("amihud_ring", FLOAT, (AMIHUD_BARS,)),
+    ("micro_table", FLOAT, (STATES,)),
+    ("norms", FLOAT, (64,)),
+    ("norm_ts", INT, (64,)),
+    ("cvds", INT, (512,)),
+    ("cvd_ts", INT, (512,)),
+)
+
+
+@njit(cache=True)
+def set_next_due(s):  # type: ignore[no-untyped-def]
+    """Find out when something is due next: a vector just after its grid time."""
+    s.next_due = min(s.next_grid + 1, s.session_end)
+    if s.bar.trades > 0:
+        s.next_due = min(s.next_due, s.bar.close_ts)
+
+
+@njit(cache=True)
+def due_of_python(s):  # type: ignore[no-untyped-def]
+    """Return what Python must do before the next vector, or 0 if the vector is first."""
+    if s.bar.trades > 0 and min(s.bar.close_ts, s.session_end) <= s.next_grid:
+        return 1
+    return 2 if s.session_end <= s.next_grid else 0
+
+
+@njit(cache=True)
+def end_parent(s, parents):  # type: ignore[no-untyped-def]
+    """Count the market order whose prints came last, and judge its size by those before it."""
+    lots = s.parent_lots
+    if lots == 0:
+        return
+    large = s.large
+    count = large.seen
+    if count >= 30 and lots * count > 2 * s.large_lots:
+        s.big_ts = s.parent_ts
+    is_large = lots > large.value
+    leaving = large_trades.exchange(large, s.large_ring, lots)
+    s.large_lots += lots - leaving
+    if max(leaving, lots) >= large.floor:
+        large_trades.reorder(large, s.large_ring, s.large_top, leaving, lots)
+    windows.add_trade(s.parents, parents, s.parent_ts, s.parent_price, 1, s.parent_side)
+    windows.add_parent(s.parents, lots, s.parent_side, is_large)
+    s.parent_lots = 0
+
+
+@njit(cache=True)
+def write_vector(  # type: ignore[no-untyped-def]
+    s, flow, window, blocks, far, top, rows, history, tape, tape_tails, parents, parent_tails, out
+):
+    """Bring everything to the grid's time and write its vector."""
+    t = s.next_grid
+    ofi.advance(flow.ofi, rows, history, t)
+    book_measures.add_spread(flow.spread, t, flow.spread.in_force)
+    seconds.sample_before(s.seconds, t + 1)
+    if impact.is_due(s.kyle, t):
+        impact.close_cells(s.kyle, s.kyle_ring, t)
+    end_parent(s, parents)
+    vector.write_flow(s, flow, history, t, out)
+    vector.write_depth(s, flow, top, out)
+    usual = vector.write_trades(s, tape, tape_tails, parents, parent_tails, t, out)
+    vector.write_shape(s, flow, window, blocks, far, top, usual, out)
+    vector.write_technical(s, t, out)
+    vector.write_time(s, t, out)
+    vector.write_toxicity(s, parents, parent_tails, t, out)
+    vector.write_context(s, out)
+
+
+@njit(cache=True)
+def lacks_room(s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price):  # type: ignore[no-untyped-def]
+    """Return what must grow before a trade at `price` can be taken, or 0."""
+    if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, tape_tails, ts):
+        return 4
+    if windows.is_full(s.parents, parents) and not windows.make_room(
+        s.parents, parents, parent_tails, ts
+    ):
+        return 5
+    if s.profile.trades > 0:
+        at = price // s.profile.ticks_per_row - s.profile.base_row
+        if at < 0 or at >= hist.shape[1]:
+            return 6
+    if s.bar.trades > 0:
+        at = price // s.bar.ticks_per_row - s.bar.base_row
+        if at < 0 or at >= len(cells):
+            return 7
+    return 0
+
+
+@njit(cache=True)
+def take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take a trade for which there is room."""
+    if ts != s.parent_ts or side != s.parent_side:
+        end_parent(s, parents)
+    s.parent_ts = ts
+    s.parent_side = side
+    s.parent_lots += size
+    s.parent_price = price
+    s.cvd += side * size
+    windows.add_trade(s.tape, tape, ts, price, size, side)
+    profile.add_trade(s.profile, hist, ts, price, size, side)
+    vwap.add_trade(s.vwap, ts, price, size)
+    if s.on_vpin:
+        vpin.add_volume(s.vpin, buckets, size, side)
+    if impact.is_due(s.kyle, ts):
+        impact.close_cells(s.kyle, s.kyle_ring, ts)
+    impact.add_trade(s.kyle, price, size, side)
+    footprint.add_trade(s.bar, cells, ts, price, size, side)
+    if s.bar.trades == 1:
+        s.next_due = min(s.next_due, s.bar.close_ts)
+
+
+@njit(cache=True)
+def take_book(s, book, ts):  # type: ignore[no-untyped-def]
+    """Take the book after a batch."""
+    microprice.add_quote(
+        s.micro, book.bid, book.bid_size, book.ask, book.ask_size, book.trusted, book.epoch
+    )
+    s.seconds.in_force = 0
+    if book.trusted:
+        s.seconds.in_force = book.bid + book.ask
+        if impact.is_due(s.kyle, ts):
+            impact.close_cells(s.kyle, s.kyle_ring, ts)
+        impact.add_mid(s.kyle, book.bid + book.ask)
+
+
+@njit(cache=True)
+def run(  # type: ignore[no-untyped-def]
+    state,
+    flow_state,
+    window,
+    blocks,
+    far,
+    top,
+    rows,
+    history,
+    prints,
+    flows,
+    consumed,
+    tape,
+    tape_tails,
+    parents,
+    parent_tails,
+    hist,
+    cells,
+    buckets,
+    out,
+    times,
+    events,
+    start,
+    stop,
+):
+    """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...)."""
+    s = state[0]
+    flow = flow_state[0]
+    for i in range(start, stop):
+        event = events[i]
+        ts = max(event[6], s.now)
+        while ts >= s.next_due:
+            code = due_of_python(s)
+            if code != 0:
+                return i, code
+            if s.next_grid - s.now > SILENCE:
+                s.next_grid = -(-ts // s.sample) * s.sample
+            else:
+                if s.written >= len(out):
+                    return i, 3
+                if windows.is_full(s.parents, parents) and not windows.make_room(
+                    s.parents, parents, parent_tails, s.next_grid
+                ):
+                    return i, 5
+                write_vector(
+                    s,
+                    flow,
+                    window,
+                    blocks,
+                    far,
+                    top,
+                    rows,
+                    history,
+                    tape,
+                    tape_tails,
+                    parents,
+                    parent_tails,
+                    out[s.written],
+                )
+                times[s.written] = s.next_grid
+                s.written += 1
+                s.next_grid += s.sample
+            set_next_due(s)
+        if ts > s.seconds.next_second:
+            seconds.sample_before(s.seconds, ts)
+        if event[0] == 0:
+            price, size, side = event[2], event[3], event[1]
+            if size <= 0:
+                continue
+            inside = ts >= s.session_start
+            if inside:
+                code = lacks_room(
+                    s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price
+                )
+                if code != 0:
+                    return i, code
+            code = book_flow.add_trade(flow, window, far, prints, flows, ts, price, size, side)
+            if code != 0:
+                return i, code
+            if inside:
+                take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side)
+        else:
+            code = book_flow.add_delta(
+                flow,
+                window,
+                blocks,
+                far,
+                top,
+                rows,
+                history,
+                prints,
+                flows,
+                consumed,
+                event[0],
+                event[1],
+                event[2],
+                event[3],
+                event[4],
+                event[5],
+                ts,
+            )
+            if code < 0:
+                return i, code
+            if code == 1:
+                take_book(s, flow.book, ts)
+        s.now = ts
+    return stop, 0
+
+
+@njit(cache=True)
+def start_session(state, hist, start, end, ts):  # type: ignore[no-untyped-def]
+    """Begin a session: profile and VWAP start anew, vectors at its first grid time after `ts`."""
+    s = state[0]
+    s.session_start = start
+    s.session_end = end
+    profile.start_profile(s.profile, hist)
+    vwap.start_vwap(s.vwap)
+    s.next_grid = -(-max(ts, start) // s.sample) * s.sample
+    set_next_due(s)
+
+
+@njit(cache=True)
+def close_bar(state, closed, ts):  # type: ignore[no-untyped-def]
+    """Copy the open bar to `closed`, as of `ts`, and make ready for the next one."""
+    s = state[0]
+    s.bar.cvd = s.cvd
+    s.bar.close_ts = ts
+    closed[0] = s.bar
+    impact.add_bar(s.amihud, s.amihud_ring, s.bar.close, s.bar.dollars)
+
+
+@njit(cache=True)
+def next_bar(state, cells):  # type: ignore[no-untyped-def]
+    """Clear the bar for the next one."""
+    footprint.start_bar(state[0].bar, cells)
+    set_next_due(state[0])
