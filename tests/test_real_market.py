@@ -72,7 +72,7 @@ def test_every_bar_equals_a_plain_recount_of_the_file(file, catalog, tmp_path) -
 @pytest.mark.slow
 def test_live_and_backtest_find_the_same(file, catalog, tmp_path) -> None:
     (tested,) = backtest(catalog, tmp_path, BTC, [actor(FLOW)]).actors
-    live = replay_live(file, [actor(FLOW), recorder(BTC)])
+    live = replay_live(file, [actor(FLOW), recorder(BTC)], timeout_s=240.0)
     lived = next(found for found in live.captured.values() if "bars_sha256" in found)
     assert len(lived["signals"]) > 20
     assert signals_digest(lived["signals"]) == signals_digest(tested.signals)

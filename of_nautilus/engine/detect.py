@@ -66,27 +66,31 @@ class Detector:
         self._units = Units(daily=_is_daily(config.session))
         self._bars: deque[ClosedBar] = deque(maxlen=_HISTORY)
         self._level_ts = -1
-        self.needs_units = config.detects and (
-            self.robust or config.thresholds is Thresholds.QUANTILE
-        )
+        # Nothing fires before the units are known, where anything is counted in them.
+        self.gated = config.detects and (self.robust or config.thresholds is Thresholds.QUANTILE)
+        self._needs_units = self.gated or config.initiative is not None
+
+    def bind(self, engine: Any) -> None:
+        """Work on an ENGINE record: the state of what reads the tape."""
+        self._level, self._sweeps, self._sizes = engine.level, engine.sweep, engine.sizes
 
     @property
     def units(self) -> FrozenUnits | None:
         """The units of the session, None while there are too few bars."""
-        return self._units.frozen
+        return self._units.frozen if self.gated else None
 
-    def on_session(self, start: int, engine: Any) -> None:
-        """Begin a session: freeze the units and set the tape's limits (an ENGINE record)."""
-        if self.needs_units:
-            self._units.on_session(start, engine.sizes)
-        self.set_tape_limits(engine)
+    def on_session(self, start: int) -> None:
+        """Begin a session: freeze the units and set the tape's limits."""
+        if self._needs_units:
+            self._units.on_session(start, self._sizes)
+        self._set_tape_limits()
 
-    def set_tape_limits(self, engine: Any) -> None:
-        """Set what fires on the tape, if it is known yet (an ENGINE record)."""
+    def _set_tape_limits(self) -> None:
+        """Set what fires on the tape, if it is known yet."""
         limits = tape_limits(
             self.config.rules,
             self.config.thresholds,
-            self._units.frozen,
+            self.units,
             self._lots,
             self.absorption,
             self._sweep.min_levels,
@@ -96,7 +100,7 @@ class Detector:
             return
         if self.config.absorption:
             absorption.set_levels(
-                engine.level,
+                self._level,
                 row_ticks=limits.row_ticks,
                 big=limits.big,
                 min_volume=limits.level_volume,
@@ -105,7 +109,7 @@ class Detector:
                 config=self.absorption,
             )
         if self.config.sweep:
-            self._set_sweep(engine.sweep, limits)
+            self._set_sweep(self._sweeps, limits)
 
     def _set_sweep(self, record: Any, limits: TapeLimits) -> None:
         if self.robust:
@@ -119,31 +123,31 @@ class Detector:
         else:
             sweep.set_source_limits(record, self._sweep, max_per_level=self._per_level)
 
-    def absorbed(self, engine: Any) -> list[Signal]:
-        """Return what method 2 of absorption found in the last step (an ENGINE record)."""
-        signals = absorption.fired_signals(engine.level, self.absorption)
+    def absorbed(self) -> list[Signal]:
+        """Return what method 2 of absorption found in the last step."""
+        signals = absorption.fired_signals(self._level, self.absorption)
         self._level_ts = signals[-1].ts
         return signals
 
-    def swept(self, engine: Any) -> Signal:
-        """Return the sweep that the last step found (an ENGINE record)."""
-        return sweep.fired_signal(engine.sweep)
+    def swept(self) -> Signal:
+        """Return the sweep that the last step found."""
+        return sweep.fired_signal(self._sweeps)
 
-    def on_bar(self, bar: ClosedBar, engine: Any) -> list[Signal]:
+    def on_bar(self, bar: ClosedBar) -> list[Signal]:
         """Return the patterns that a closed bar shows, in a fixed order."""
         if not self.config.detects:
             return []
         bars = self._bars
         bars.append(bar)
-        was_ready = self._units.frozen is not None
-        units = self._units.on_bar(bar, engine.sizes) if self.needs_units else _UNKNOWN
+        was_ready = self.units is not None
+        units = self._units.on_bar(bar, self._sizes) if self._needs_units else _UNKNOWN
         signals = self._judge(bar, units)
-        if not was_ready and self._units.frozen is not None:
-            self.set_tape_limits(engine)
+        if not was_ready and self.units is not None:
+            self._set_tape_limits()
         return signals
 
     def _judge(self, bar: ClosedBar, units: BarUnits) -> list[Signal]:
-        config, frozen = self.config, self._units.frozen
+        config, frozen = self.config, self.units
         limits = bar_limits(
             config.rules,
             config.thresholds,
@@ -175,7 +179,7 @@ class Detector:
                     source=not self.robust,
                 )
             )
-        ready = frozen is not None or not self.needs_units
+        ready = frozen is not None or not self.gated
         bars = list(self._bars) if config.exhaustion or config.divergence else []
         if config.exhaustion and ready:
             found.append(exhaustion(bars, config.exhaustion, big=big, source=not self.robust))

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -79,7 +80,7 @@ class FlowEngine:
         engine.level.next_due = steps.NEVER
         on = engine.on
         on.absorption = config.absorption is not None
-        on.sizes = self._detector.needs_units
+        on.sizes = self._detector.gated
         on.sweep = config.sweep is not None
         on.profile, on.vwap = config.profile, config.vwap
         on.tape, on.large = bool(config.windows_s), config.large_trades
@@ -94,7 +95,10 @@ class FlowEngine:
         self._bind()
 
     def _bind(self) -> None:
-        """Put the arrays that every step takes into one tuple; after each change of one of them."""
+        """Hold what every step takes in one tuple; to be done after each change of an array."""
+        # A view of the state's record: making one costs more than a step.
+        self._engine: Any = self._state[0]
+        self._detector.bind(self._engine)
         self._arrays = (
             self._state,
             self._cells,
@@ -332,9 +336,9 @@ class FlowEngine:
         """Collect what the last trade made happen."""
         happened = steps.after_trade(self._state, self._closed)
         if happened & steps.ABSORBED:
-            self._events += self._detector.absorbed(self._state[0])
+            self._events += self._detector.absorbed()
         if happened & steps.SWEPT:
-            self._events.append(self._detector.swept(self._state[0]))
+            self._events.append(self._detector.swept())
         if happened & steps.BAR_CLOSED:
             self._bar_closed()
 
@@ -343,7 +347,7 @@ class FlowEngine:
         while True:
             what = steps.do_next(self._state, ts, self._closed)
             if what == steps.ABSORBED:
-                self._events += self._detector.absorbed(self._state[0])
+                self._events += self._detector.absorbed()
             elif what == steps.BAR_CLOSED:
                 self._bar_closed()
             elif what == steps.SESSION_ENDED:
@@ -359,7 +363,7 @@ class FlowEngine:
         self._session_volume += bar.volume
         if self.config.impact:
             impact.step_amihud(self._amihud, self._amihud_ring, bar.close, bar.dollars)
-        signals = self._detector.on_bar(bar, self._state[0])
+        signals = self._detector.on_bar(bar)
         self._events.append(BarClosed(bar, tuple(signals), self._detector.units))
 
     def _roll_session(self, ts: int) -> None:
@@ -376,7 +380,7 @@ class FlowEngine:
         steps.start_session(self._state, self._hist, start, end, cvd_end, anchors)
         if self.book is not None:
             self.book.start_session()
-        self._detector.on_session(start, engine)
+        self._detector.on_session(start)
         self._events.append(SessionStarted(start, end, self._detector.units))
 
     def _end_session(self, start: int, end: int) -> None:
