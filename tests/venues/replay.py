@@ -140,7 +140,7 @@ def replay_live(
     order: Order = "received",
     speed: float | None = None,
     streams: Sequence[Stream] = ("trades", "book"),
-    timeout_s: float = 60.0,
+    timeout_s: float = 150.0,
 ) -> Replayed:
     """Replay a recording into a real node with paper execution; return what it captured.
 

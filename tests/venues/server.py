@@ -12,6 +12,9 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
+# A node that compiles its kernels for the first time handles nothing meanwhile.
+PATIENCE_S = 120
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -61,7 +64,7 @@ class Channel:
             await self.socket.ping(payload)
             while self._answers[payload] < answers and not self.socket.closed:
                 self._answered.clear()
-                await asyncio.wait_for(self._answered.wait(), 20)
+                await asyncio.wait_for(self._answered.wait(), PATIENCE_S)
         self.unread = 0
 
     def pong(self, payload: bytes) -> None:
