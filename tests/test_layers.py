@@ -19,7 +19,7 @@ INSIDE = PURE | {"indicators", "data", "config", "instruments"}
 SHELLS = {"actor", "strategy", "journal", "alerts", "live"}
 EDGE = {
     *("ingest", "model", "report", "dashboard", "demo", "backtest", "cli"),
-    *("scan", "outcomes", "calibrate", "scanner"),
+    *("scan", "midprice", "outcomes", "calibrate", "scanner"),
 }
 
 # A unit is a module or folder right under the package; each may import itself and these.
