@@ -15,7 +15,7 @@ from of_nautilus.core import footprint, impact, microprice, ofi, profile, vpin, 
 from of_nautilus.core.book_flow import BookFlow
 from of_nautilus.core.book_tracker import start_session as start_flows
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
-from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
+from of_nautilus.core.imbalance import ImbalanceRule
 from of_nautilus.core.large_trades import new_size_quantile
 from of_nautilus.core.record import Floats, Ints, State, allocate, digest
 from of_nautilus.core.sessions import MINUTE, SECOND, SessionClock
@@ -28,7 +28,9 @@ from of_nautilus.patterns.divergence import DivergenceConfig, divergence
 
 _DEPTH, _ROOM = 5, 1024
 _SESSIONS, _PROFILE_ROWS = 20, 40
-_DELTAS, _MIN_DELTAS = 240, 30
+_DELTAS = 240
+_DIVERGENCE = DivergenceConfig()
+_NO_CELLS = footprint.allocate_cells(0)
 
 
 class ComputerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,8 +102,9 @@ class FeatureComputer:
         self._state: State = allocate(step.FEATURES)
         self._closed: State = allocate(BAR)
         self._event = np.zeros((1, 7), np.int64)
-        self._bars: deque[ClosedBar] = deque(maxlen=DivergenceConfig().lookback + 1)
-        self._deltas: deque[int] = deque(maxlen=_DELTAS)
+        self._bars: deque[ClosedBar] = deque(maxlen=_DIVERGENCE.lookback + 1)
+        self._deltas = np.zeros(_DELTAS, np.int64)
+        self._rule = ImbalanceRule().packed().copy()
         self._sessions: deque[SessionProfile] = deque(maxlen=5)
         self._volumes: deque[int] = deque(maxlen=_SESSIONS)
         self._start(scale)
@@ -219,22 +222,12 @@ class FeatureComputer:
         self._bind()
 
     def _close_bar(self) -> None:
-        s = self._state[0]
-        step.close_bar(self._state, self._closed, min(int(s.bar.close_ts), int(s.session_end)))
-        bar = ClosedBar.of(self._closed, self._cells)
-        step.next_bar(self._state, self._cells)
-        big = s.large.value
-        rule = ImbalanceRule(min_volume=max(1, int(big)) if big == big else 1)
-        flags = imbalance_flags(rule, bar.cells)
-        s.imbalances = float(((flags & 1) > 0).sum() - ((flags & 2) > 0).sum())
-        stacks = imbalance_stacks(rule, bar.cells)
-        s.stacked[int(s.bars_closed) % step.STACK_BARS] = sum(side for _, _, side in stacks)
-        s.bars_closed += 1
+        # The rows that the bar used are cleared with it: only its numbers are kept.
+        usual = step.close_bar(self._state, self._cells, self._closed, self._rule, self._deltas)
+        bar = ClosedBar.of(self._closed, _NO_CELLS)
         self._bars.append(bar)
-        usual = np.median(self._deltas) if len(self._deltas) >= _MIN_DELTAS else np.nan
-        found = divergence(tuple(self._bars), DivergenceConfig(), min_push=float(usual))
-        s.divergence = float(found.side if found else 0)
-        self._deltas.append(abs(bar.delta))
+        found = divergence(tuple(self._bars), _DIVERGENCE, min_push=usual)
+        self._state[0].divergence = float(found.side if found else 0)
 
     def _roll_session(self, ts: int) -> None:
         """End the session, if there was one, and begin the one at or after `ts`."""
@@ -242,7 +235,7 @@ class FeatureComputer:
         if s.profile.trades:
             self._freeze(int(s.session_start), int(s.session_end))
         start, end = self._clock.bounds(ts)
-        step.start_session(self._state, self._hist, start, end, ts)
+        step.start_session(self._state, self._hist, start, end)
         start_flows(book.state[0].tracker, book.flows)
         ofi.forget_previous(book.state[0].ofi)
         ofi.refit(book.state["ofi"])
@@ -266,7 +259,7 @@ class FeatureComputer:
             close=ended.close,
             low_row=low_row,
             ticks_per_row=height,
-            volumes=volumes[profile.VOLUME],
+            volumes=volumes,
         )
         self._sessions.append(day)
         bias = frame_bias(tuple(self._sessions))

@@ -6,6 +6,7 @@ event after it. The loop stops where Python must act (a bar or session ended, an
 the vectors have no more room) and takes the same event again.
 """
 
+import numpy as np
 from numba import njit
 
 from of_nautilus.core import (
@@ -23,6 +24,7 @@ from of_nautilus.core import (
 )
 from of_nautilus.core.book_measures import READING
 from of_nautilus.core.footprint import BAR
+from of_nautilus.core.imbalance import find_stacks, flag_rows
 from of_nautilus.core.impact import AMIHUD, KYLE
 from of_nautilus.core.large_trades import SIZE_QUANTILE
 from of_nautilus.core.microprice import MICRO, STATES
@@ -37,6 +39,7 @@ from of_nautilus.model.seconds import SECONDS
 NEVER = 0x7FFFFFFFFFFFFFFF
 SILENCE = 60_000_000_000  # so long after the last event there are no more vectors
 LARGE_WINDOW, KYLE_POINTS, AMIHUD_BARS, STACK_BARS = 1000, 30, 5, 5
+LEAST_BARS = 30
 # What the loop says, besides the book's own codes, which are below 0.
 DONE, BAR_CLOSED, SESSION_ENDED, FULL, GROW_TAPE, GROW_PARENTS, GROW_PROFILE, GROW_CELLS = range(8)
 
@@ -317,29 +320,47 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def start_session(state, hist, start, end, ts):  # type: ignore[no-untyped-def]
-    """Begin a session: profile and VWAP start anew, vectors at its first grid time after `ts`."""
+def start_session(state, hist, start, end):  # type: ignore[no-untyped-def]
+    """Begin a session: profile and VWAP start anew, vectors go on from the last event."""
     s = state[0]
     s.session_start = start
     s.session_end = end
     profile.start_profile(s.profile, hist)
     vwap.start_vwap(s.vwap)
-    s.next_grid = -(-max(ts, start) // s.sample) * s.sample
+    s.next_grid = -(-max(s.now, start) // s.sample) * s.sample
     set_next_due(s)
 
 
 @njit(cache=True)
-def close_bar(state, closed, ts):  # type: ignore[no-untyped-def]
-    """Copy the open bar to `closed`, as of `ts`, and make ready for the next one."""
+def close_bar(state, cells, closed, rules, deltas):  # type: ignore[no-untyped-def]
+    """Copy the open bar to `closed` and read it; return the usual |delta| of the bars before it.
+
+    `rules` holds the imbalance rule, whose least volume follows the size of large market orders.
+    The usual is the median of `deltas`, a ring; NaN until LEAST_BARS are there.
+    """
     s = state[0]
-    s.bar.cvd = s.cvd
-    s.bar.close_ts = ts
-    closed[0] = s.bar
-    impact.add_bar(s.amihud, s.amihud_ring, s.bar.close, s.bar.dollars)
-
-
-@njit(cache=True)
-def next_bar(state, cells):  # type: ignore[no-untyped-def]
-    """Clear the bar for the next one."""
-    footprint.start_bar(state[0].bar, cells)
-    set_next_due(state[0])
+    rule = rules[0]
+    bar = s.bar
+    bar.cvd = s.cvd
+    bar.close_ts = min(bar.close_ts, s.session_end)
+    closed[0] = bar
+    impact.add_bar(s.amihud, s.amihud_ring, bar.close, bar.dollars)
+    rule.own_min = max(1, int(s.large.value)) if s.large.seen >= s.large.window else 1
+    used = cells[bar.low_row - bar.base_row : bar.high_row - bar.base_row + 1]
+    flags = np.zeros(len(used), np.int8)
+    flag_rows(rule, used, flags)
+    s.imbalances = 0.0
+    for flag in flags:
+        s.imbalances += (flag & 1) - ((flag >> 1) & 1)
+    stacks = np.empty((2 * len(used), 3), np.int64)
+    net = 0
+    for k in range(find_stacks(rule, used, flags, stacks)):
+        net += stacks[k, 2]
+    s.stacked[s.bars_closed % len(s.stacked)] = net
+    count = min(s.bars_closed, len(deltas))
+    usual = np.median(deltas[:count]) if count >= LEAST_BARS else np.nan
+    deltas[s.bars_closed % len(deltas)] = abs(bar.buy - bar.sell)
+    s.bars_closed += 1
+    footprint.start_bar(bar, cells)
+    set_next_due(s)
+    return usual
