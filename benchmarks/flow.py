@@ -17,7 +17,6 @@ BARS = {
     "backtest_trades_ratio": ("<=", 1.5),
     "indicators_trades_ratio": ("<=", 1.35),
     "indicators_deltas_ratio": ("<=", 1.6),
-    "batch_all_trades_per_s": (">=", 15e6),
 }
 
 
@@ -60,7 +59,6 @@ def run() -> dict[str, float]:
         "indicators_trades_ratio": indicators,
         "indicators_deltas_ratio": on_deltas,
         "batch_trades_per_s": _batch(EVERYTHING),
-        "batch_all_trades_per_s": _batch(_indicators().config.flow),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -216,7 +216,7 @@ def test_installs_once_with_the_exact_versions(machine, checkout):
     assert setup(machine, checkout) == 0
     assert setup(machine, checkout) == 0
     (command,) = machine.installs
-    assert "-c constraints.txt -e .[test]" in command
+    assert "-c constraints.txt -e .[test,bench]" in command
 
 
 def test_changed_requirements_are_installed_over_what_is_there(machine, checkout):
@@ -270,7 +270,7 @@ def test_uv_installs_where_it_can_and_pip_where_it_cannot(machine, checkout):
     seen = machine.folder / "uv.log"
     uv = machine.script("first/uv", f'#!/bin/sh\necho "$@" >>{seen}\n')
     assert setup(machine, checkout) == 0
-    assert "-c constraints.txt -e .[test]" in seen.read_text()
+    assert "-c constraints.txt -e .[test,bench]" in seen.read_text()
     assert machine.installs == []
     Path(uv).write_text("#!/bin/sh\nexit 1\n")
     (checkout / "constraints.txt").write_text("")

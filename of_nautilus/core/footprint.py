@@ -176,7 +176,8 @@ def is_full(bar):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def add_trade(bar, cells, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Add one trade to the open bar; False, and nothing changed, if its row is outside `cells`."""
-    row = price // bar.ticks_per_row
+    # Rows of one tick are spared the division, which costs as much as all the rest.
+    row = price if bar.ticks_per_row == 1 else price // bar.ticks_per_row
     if bar.trades == 0:
         bar.base_row = row - len(cells) // 2
         bar.low_row = row

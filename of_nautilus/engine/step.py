@@ -90,9 +90,9 @@ ENGINE = record(
 )
 
 
-@njit(cache=True)
-def step(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
+@njit(inline="always")
+def _take(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
+    # Inlined into each entry below: a call would count references to every array on every trade.
     engine = state[0]
     if ts >= engine.next_event:
         return 1
@@ -162,7 +162,8 @@ def step(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, pri
 def _fits(session, hist, price):  # type: ignore[no-untyped-def]
     if session.trades == 0:
         return True
-    at = price // session.ticks_per_row - session.base_row
+    row = price if session.ticks_per_row == 1 else price // session.ticks_per_row
+    at = row - session.base_row
     return 0 <= at < hist.shape[1]
 
 
@@ -187,6 +188,16 @@ def _add_parent_print(engine, ts, size, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def step(  # type: ignore[no-untyped-def]
+    state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
+):
+    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
+    return _take(
+        state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
+    )
+
+
+@njit(cache=True)
 def step_decimals(  # type: ignore[no-untyped-def]
     state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
 ):
@@ -194,7 +205,7 @@ def step_decimals(  # type: ignore[no-untyped-def]
     engine = state[0]
     ticks, on_tick = steps_of(price, engine.tick)
     lots, on_lot = steps_of(size, engine.lot)
-    code = step(
+    code = _take(
         state, cells, bursts, hist, rows, prints, tape, tails, buckets,
         whole_microseconds(ts), ticks, lots, side,
     )  # fmt: skip
@@ -210,7 +221,7 @@ def run(  # type: ignore[no-untyped-def]
 ):
     """Step through trades until one is not simply taken: its index and what it said."""
     for i in range(start, len(ts)):
-        code = step(
+        code = _take(
             state, cells, bursts, hist, rows, prints, tape, tails, buckets,
             ts[i], price[i], size[i], np.int64(side[i]),
         )  # fmt: skip
