@@ -9,8 +9,11 @@ which returns its figures (printed, and written by `--json`) or an exit code. Ev
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("run Nautilus backtest configs and sum up", "of_nautilus.cli.backtest"),
     "catalog": ("list what a catalog holds", "of_nautilus.cli.catalog"),
+    "check": ("is a catalog's data fit: gaps, order, sides, books", "of_nautilus.cli.check"),
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
     "demo": ("a synthetic market, a backtest over it, a summary", "of_nautilus.cli.demo"),
+    "download": ("fetch a venue's public files by day", "of_nautilus.cli.download"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
+    "report": ("one HTML page of a run: charts, trades, figures", "of_nautilus.cli.report"),
     "scan": ("the signals of a run config, straight from the catalog", "of_nautilus.cli.scan"),
 }
