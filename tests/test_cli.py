@@ -303,7 +303,7 @@ def test_the_completion_script_is_one_that_the_shell_takes(shell, capsys):
 
 def test_a_catalog_that_holds_nothing(tmp_path, capsys):
     assert main(["catalog", str(tmp_path / "none")]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'none'}: no data there; ")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'none'}: no catalog there; ")
 
 
 def test_ingest_then_list(real_data, tmp_path, capsys):

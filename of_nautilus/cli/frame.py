@@ -21,7 +21,8 @@ examples:
   eval "$(of-nautilus completion bash)"     complete commands on Tab
 
 A command prints its figures as lines of name, value and unit; --json FILE writes the same.
-Exit codes: 0 done, 1 a fault of the program, 2 something to mend in the input, 130 interrupted.
+Exit codes: 0 done, 1 a fault of the program or, of check, unfit data, 2 something to mend in the
+input, 130 interrupted.
 """
 
 

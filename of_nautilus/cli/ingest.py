@@ -10,8 +10,8 @@ EXAMPLES = """\
 example:
   of-nautilus ingest binance-ws day.gz --instrument BTCUSDT-PERP.BINANCE --catalog catalog
 
-All files go in, or nothing does. The instrument is a known one, or is defined by the venue's own
-metadata file, or by its two increments.
+All files go in, or nothing does. The instrument is defined by the venue's own metadata file, by its
+two increments, by the catalog, or is a known one: the first of these that there is.
 """
 
 # What a format may take beyond files, instrument, catalog and overlap.
@@ -75,10 +75,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from of_nautilus.ingest.instruments import find_instrument
 
     format_ = FORMATS[args.format]
+    ingest = format_.ingest
     options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
     needed = {
         name
-        for name, parameter in signature(format_.ingest).parameters.items()
+        for name, parameter in signature(ingest).parameters.items()
         if name in OPTIONS and parameter.default is parameter.empty
     }
     if unknown := options.keys() - set(format_.options):
@@ -89,14 +90,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if wrong := [pair[0] for pair in options["columns"] if len(pair) != 2]:
             raise UserError(f"{wrong[0]!r} is no FIELD=NAME", "--columns")
         options["columns"] = dict(options["columns"])
+    if (args.price_increment is None) != (args.size_increment is None):
+        raise UserError("one increment without the other", todo="give both or none")
     instrument = find_instrument(
         args.instrument,
         metadata=args.metadata,
         price_increment=args.price_increment,
         size_increment=args.size_increment,
+        catalog=args.catalog,
     )
     with progress(desc="ingest", total=0, unit="B", quiet=args.quiet) as bar:
-        summary = format_.ingest(
+        summary = ingest(
             args.files,
             instrument,
             args.catalog,
