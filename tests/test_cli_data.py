@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,6 +62,25 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     )
     assert f"usage: of-nautilus {name}" in done.stdout
     assert not HEAVY & set(done.stderr.split())
+
+
+def test_the_commands_of_the_readme_are_understood(
+    main: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    formats = set()
+    for line in re.findall(r"^\$ of-nautilus (ingest .*)$", readme, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        code, _, (error,) = main(*words)
+        assert (code, error) == (2, f"error: {words[2]}: is not there; check the path"), line
+        formats.add(words[1])
+    assert {name.split("-")[0] for name in formats} == {name.split("-")[0] for name in FORMATS}
+    for line in re.findall(
+        r"^\$ of-nautilus ((?:download|check|catalog) .*)$", readme, re.MULTILINE
+    ):
+        words = shlex.split(line, comments=True)
+        assert frame._parser(words).parse_known_args(words)[1] == []
 
 
 @pytest.mark.parametrize("format_", FORMATS.values(), ids=FORMATS)
