@@ -50,6 +50,7 @@ class FlowEngine:
         self.scale = scale
         self.config = config or FlowConfig()
         self._sessions = SessionClock(self.config.session)
+        self._windowed = bool(self.config.windows_s)
         self._tick, self._lot = float(scale.tick), float(scale.lot)
         self.reset()
 
@@ -95,21 +96,21 @@ class FlowEngine:
         self._bind()
 
     def _bind(self) -> None:
-        """Hold what every step takes in one tuple; to be done after each change of an array."""
+        """Lay all growable arrays into one: each argument of a compiled call costs time.
+
+        To be done after each change of one of them; they are views of the arena from then on.
+        """
         # A view of the state's record: making one costs more than a step.
         self._engine: Any = self._state[0]
         self._detector.bind(self._engine)
-        self._arrays = (
-            self._state,
-            self._cells,
-            self._bursts,
-            self._hist,
-            self._rows,
-            self._prints,
-            self._tape,
-            self._tails,
-            self._buckets,
-        )
+        pieces = [getattr(self, name) for name in _GROWABLE]
+        self._arena: Ints = np.concatenate([piece.ravel() for piece in pieces])
+        start = 0
+        for i, (name, piece) in enumerate(zip(_GROWABLE, pieces, strict=True)):
+            self._engine.layout[i] = start, *piece.shape
+            view = self._arena[start : start + piece.size].reshape(piece.shape)
+            setattr(self, name, view)
+            start += piece.size
 
     # -- what drives it ---------------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class FlowEngine:
         """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what happened, oldest first."""
         if self.book is not None and size > 0:
             self.book.trade(ts, price, size, side)
-        code = steps.step(*self._arrays, ts, price, size, side)
+        code = self._step(ts, price, size, side)
         if code == 0:
             return _NOTHING
         while code != steps.DONE:
@@ -125,15 +126,22 @@ class FlowEngine:
                 self._after_trade()
                 break
             self._make_way(code, ts, price)
-            code = steps.step(*self._arrays, ts, price, size, side)
+            code = self._step(ts, price, size, side)
         return self._taken()
+
+    def _step(self, ts: int, price: int, size: int, side: int) -> int:
+        if self._windowed:
+            return steps.step_tape(
+                self._state, self._arena, self._tape, self._tails, ts, price, size, side
+            )
+        return steps.step(self._state, self._arena, ts, price, size, side)
 
     def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
         """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
         if self.book is not None and size > 0:
             ticks, _ = steps_of(price, self._tick)
             self.book.trade(int(whole_microseconds(ts)), ticks, steps_of(size, self._lot)[0], side)
-        code = steps.step_decimals(*self._arrays, ts, price, size, side)
+        code = self._step_decimals(ts, price, size, side)
         if code == 0:
             return _NOTHING
         while code != steps.DONE:
@@ -141,8 +149,15 @@ class FlowEngine:
                 self._after_trade()
                 break
             self._make_way(code, int(whole_microseconds(ts)), steps_of(price, self._tick)[0])
-            code = steps.step_decimals(*self._arrays, ts, price, size, side)
+            code = self._step_decimals(ts, price, size, side)
         return self._taken()
+
+    def _step_decimals(self, ts: int, price: float, size: float, side: int) -> int:
+        if self._windowed:
+            return steps.step_tape_decimals(
+                self._state, self._arena, self._tape, self._tails, ts, price, size, side
+            )
+        return steps.step_decimals(self._state, self._arena, ts, price, size, side)
 
     def on_book(self, rows: Ints, count: int) -> None:
         """Take the first `count` rows of a book message; columns are `core.book.DELTA_COLUMNS`.
@@ -162,7 +177,9 @@ class FlowEngine:
             raise ValueError("`book` must be off to run trades alone, was on")
         i = 0
         while True:
-            i, code = steps.run(*self._arrays, ts, price, size, side, i)
+            i, code = steps.run(
+                self._state, self._arena, self._tape, self._tails, ts, price, size, side, i
+            )
             if code == steps.DONE:
                 return self._taken()
             if code == steps.HAPPENED:
@@ -441,6 +458,8 @@ def _book(config: BookConfig) -> BookFlow:
     )
 
 
+# The arrays in the arena, in the order of its layout.
+_GROWABLE = ("_cells", "_bursts", "_hist", "_rows", "_prints", "_buckets")
 _SAVED = (
     "_state",
     "_cells",

@@ -69,6 +69,7 @@ ENGINE = record(
     ("parent_ts", INT),
     ("parent_side", INT),
     ("parent_lots", INT),
+    ("layout", INT, (6, 3)),  # of the arena: start, rows and columns of each growable array
     ("on", SWITCHES),
     ("quality", QUALITY),
     ("bar", BAR),
@@ -91,9 +92,10 @@ ENGINE = record(
 
 
 @njit(inline="always")
-def _take(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
+def _take(  # type: ignore[no-untyped-def]
+    engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side
+):
     # Inlined into each entry below: a call would count references to every array on every trade.
-    engine = state[0]
     if ts >= engine.next_event:
         return 1
     if size <= 0:
@@ -112,12 +114,6 @@ def _take(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, pr
         return 5
     if on.sweep and not sweep.has_room(engine.sweep, prints, ts):
         return 6
-    if (
-        on.tape
-        and windows.is_full(engine.tape, tape)
-        and not windows.make_room(engine.tape, tape, tails, ts)
-    ):
-        return 7
     if on.profile and not _fits(engine.profile, hist, price):
         return 4
     if not footprint.add_trade(engine.bar, cells, ts, price, size, side):
@@ -133,8 +129,6 @@ def _take(state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, pr
         profile.add_trade(engine.profile, hist, ts, price, size, side)
     if on.vwap:
         vwap.add_trade(engine.vwap, ts, price, size)
-    if on.tape:
-        windows.add_trade(engine.tape, tape, ts, price, size, side)
     if on.large:
         _add_parent_print(engine, ts, size, side)
     if on.vpin:
@@ -187,44 +181,110 @@ def _add_parent_print(engine, ts, size, side):  # type: ignore[no-untyped-def]
     engine.parent_lots = size
 
 
+@njit(inline="always")
+def _piece(engine, arena, i):  # type: ignore[no-untyped-def]
+    """One growable array out of the arena that holds them all: each argument of a call costs."""
+    start = engine.layout[i, 0]
+    rows = engine.layout[i, 1]
+    columns = engine.layout[i, 2]
+    return arena[start : start + rows * columns].reshape((rows, columns))
+
+
+@njit(inline="always")
+def _take_one(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
+    engine = state[0]
+    cells, bursts = _piece(engine, arena, 0), _piece(engine, arena, 1)
+    hist, rows = _piece(engine, arena, 2), _piece(engine, arena, 3)
+    prints, buckets = _piece(engine, arena, 4), _piece(engine, arena, 5)
+    return _take(engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side)
+
+
+@njit(inline="always")
+def _has_tape_room(engine, tape, tails, ts):  # type: ignore[no-untyped-def]
+    if not windows.is_full(engine.tape, tape):
+        return True
+    return windows.make_room(engine.tape, tape, tails, max(ts, engine.last_ts))
+
+
 @njit(cache=True)
-def step(  # type: ignore[no-untyped-def]
-    state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
-):
+def step(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
-    return _take(
-        state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
-    )
+    return _take_one(state, arena, ts, price, size, side)
+
+
+@njit(inline="always")
+def _count_off_grid(engine, code, on_tick, on_lot):  # type: ignore[no-untyped-def]
+    if code == 0 or code == 8:
+        engine.quality.off_grid_prices += not on_tick
+        engine.quality.off_grid_sizes += not on_lot
 
 
 @njit(cache=True)
-def step_decimals(  # type: ignore[no-untyped-def]
-    state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side
-):
+def step_decimals(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
     engine = state[0]
     ticks, on_tick = steps_of(price, engine.tick)
     lots, on_lot = steps_of(size, engine.lot)
-    code = _take(
-        state, cells, bursts, hist, rows, prints, tape, tails, buckets,
-        whole_microseconds(ts), ticks, lots, side,
-    )  # fmt: skip
-    if code == 0 or code == 8:
-        engine.quality.off_grid_prices += not on_tick
-        engine.quality.off_grid_sizes += not on_lot
+    code = _take_one(state, arena, whole_microseconds(ts), ticks, lots, side)
+    _count_off_grid(engine, code, on_tick, on_lot)
+    return code
+
+
+@njit(inline="always")
+def _take_taped(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+    engine = state[0]
+    code = 7
+    if ts >= engine.next_event or _has_tape_room(engine, tape, tails, ts):
+        taken = engine.quality.trades
+        code = _take_one(state, arena, ts, price, size, side)
+        if engine.quality.trades > taken:
+            windows.add_trade(engine.tape, tape, engine.last_ts, price, size, side)
+    return code
+
+
+@njit(cache=True)
+def step_tape(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take one trade as `step` does, and put it on the tape of the rolling windows."""
+    return _take_taped(state, arena, tape, tails, ts, price, size, side)
+
+
+@njit(cache=True)
+def step_tape_decimals(  # type: ignore[no-untyped-def]
+    state, arena, tape, tails, ts, price, size, side
+):
+    """Take one trade as `step_decimals` does, and put it on the tape of the rolling windows."""
+    engine = state[0]
+    ticks, on_tick = steps_of(price, engine.tick)
+    lots, on_lot = steps_of(size, engine.lot)
+    code = _take_taped(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
+    _count_off_grid(engine, code, on_tick, on_lot)
     return code
 
 
 @njit(cache=True)
 def run(  # type: ignore[no-untyped-def]
-    state, cells, bursts, hist, rows, prints, tape, tails, buckets, ts, price, size, side, start
+    state, arena, tape, tails, ts, price, size, side, start
 ):
     """Step through trades until one is not simply taken: its index and what it said."""
+    engine = state[0]
+    cells, bursts = _piece(engine, arena, 0), _piece(engine, arena, 1)
+    hist, rows = _piece(engine, arena, 2), _piece(engine, arena, 3)
+    prints, buckets = _piece(engine, arena, 4), _piece(engine, arena, 5)
+    windowed = engine.on.tape
     for i in range(start, len(ts)):
+        if (
+            windowed
+            and ts[i] < engine.next_event
+            and not _has_tape_room(engine, tape, tails, ts[i])
+        ):
+            return i, 7
+        taken = engine.quality.trades
         code = _take(
-            state, cells, bursts, hist, rows, prints, tape, tails, buckets,
+            engine, cells, bursts, hist, rows, prints, buckets,
             ts[i], price[i], size[i], np.int64(side[i]),
         )  # fmt: skip
+        if windowed and engine.quality.trades > taken:
+            windows.add_trade(engine.tape, tape, engine.last_ts, price[i], size[i], side[i])
         if code != 0:
             return i, code
     return len(ts), 0
