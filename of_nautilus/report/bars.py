@@ -43,7 +43,7 @@ FACTS = (
     "high_row",
 )
 # Flags of a cell in `Readings.flags`.
-BUY, SELL, BUY_STACK, SELL_STACK = 1, 2, 4, 8
+BUY_FLAG, SELL_FLAG, BUY_STACK, SELL_STACK = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,18 @@ import plotly.graph_objects as go
 from of_nautilus.core.imbalance import ImbalanceRule
 from of_nautilus.data import ClosedTrade, PatternSignal
 from of_nautilus.journal import read_journal
-from of_nautilus.report.bars import BUY, BUY_STACK, SELL, SELL_STACK, Bars, read_bars, read_cells
+from of_nautilus.report.bars import (
+    BUY_FLAG,
+    BUY_STACK,
+    SELL_FLAG,
+    SELL_STACK,
+    Bars,
+    read_bars,
+    read_cells,
+)
 from of_nautilus.report.overlays import add_signals, add_trades
 from of_nautilus.report.profile import add_profile, read_profile
-from of_nautilus.report.style import BUY as BLUE
-from of_nautilus.report.style import SELL as ORANGE
-from of_nautilus.report.style import Theme, decimals_of, theme
+from of_nautilus.report.style import BUY, SELL, Theme, decimals_of, theme
 
 CELL_BARS = 60  # more bars than these are drawn as candles
 CELL_ROWS = 32  # rows of the shown range are made higher until there are no more
@@ -197,8 +203,8 @@ def _add_candles(figure: go.Figure, bars: Bars, colors: Theme) -> None:
     figure.add_candlestick(
         x=np.arange(len(bars)),
         **{name: getattr(bars, name) * bars.tick for name in ("open", "high", "low", "close")},
-        increasing={"line": {"color": BLUE, "width": 1}, "fillcolor": colors.paper},
-        decreasing={"line": {"color": ORANGE, "width": 1}, "fillcolor": ORANGE},
+        increasing={"line": {"color": BUY, "width": 1}, "fillcolor": colors.paper},
+        decreasing={"line": {"color": SELL, "width": 1}, "fillcolor": SELL},
         text=[_time(ts) for ts in bars.open_ts],
         name="price",
         showlegend=False,
@@ -255,7 +261,7 @@ def _add_cells(figure: go.Figure, bars: Bars, rule: ImbalanceRule | None, colors
         "<br>delta %{z:.6g}<extra></extra>",
         name="footprint",
     )
-    boxes = ((BUY_STACK, BLUE, "buy stack"), (SELL_STACK, ORANGE, "sell stack"))
+    boxes = ((BUY_STACK, BUY, "buy stack"), (SELL_STACK, SELL, "sell stack"))
     for mark, color, name in boxes:
         x, y = _frames(bar, price, height, reading.flags & mark > 0)
         figure.add_scatter(
@@ -302,12 +308,12 @@ def cell_digits(bars: Bars) -> int:
 def cell_text(sold: float, bought: float, flag: int, digits: int) -> str:
     """Return a cell's text: sold x bought, an imbalance bold and pointed to.
 
-    >>> cell_text(2, 27, BUY, 0), cell_text(0.9, 0.12, SELL, 1)
+    >>> cell_text(2, 27, BUY_FLAG, 0), cell_text(0.9, 0.12, SELL_FLAG, 1)
     ('2 × <b>27</b>▸', '◂<b>0.9</b> × 0.1')
     """
     left, right = f"{sold:.{digits}f}", f"{bought:.{digits}f}"
-    left = f"◂<b>{left}</b>" if flag & SELL else left
-    right = f"<b>{right}</b>▸" if flag & BUY else right
+    left = f"◂<b>{left}</b>" if flag & SELL_FLAG else left
+    right = f"<b>{right}</b>▸" if flag & BUY_FLAG else right
     return f"{left} × {right}"
 
 
@@ -317,8 +323,8 @@ def _spines(bars: Bars) -> list[tuple[str, list[Any], list[Any], float, str]]:
     found = []
     for name, low, high, mask, width, color in (
         ("range", bars.low, bars.high, np.ones(len(bars), bool), 1.0, ""),
-        ("rising", bars.open, bars.close, up, 5.0, BLUE),
-        ("falling", bars.open, bars.close, ~up, 5.0, ORANGE),
+        ("rising", bars.open, bars.close, up, 5.0, BUY),
+        ("falling", bars.open, bars.close, ~up, 5.0, SELL),
     ):
         x: list[Any] = []
         y: list[Any] = []
@@ -349,12 +355,12 @@ def _add_delta(figure: go.Figure, bars: Bars) -> None:
     at = np.arange(len(bars))
     delta = bars.delta * bars.lot
     figure.add_bar(
-        x=at, y=delta, marker={"color": np.where(delta >= 0, BLUE, ORANGE), "line": {"width": 0}},
+        x=at, y=delta, marker={"color": np.where(delta >= 0, BUY, SELL), "line": {"width": 0}},
         name="delta", yaxis="y2", showlegend=False, customdata=bars.delta,
         hovertemplate="delta %{y:.6g} (%{customdata} lots)<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=at, y=bars.cvd * bars.lot, mode="lines", line={"color": BLUE, "width": 1.5},
+        x=at, y=bars.cvd * bars.lot, mode="lines", line={"color": BUY, "width": 1.5},
         name="CVD", yaxis="y3", showlegend=False,
         hovertemplate="CVD %{y:.6g}<extra></extra>",
     )  # fmt: skip

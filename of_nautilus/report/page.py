@@ -128,7 +128,8 @@ class _Report:
         if not len(self.bars):
             return f"{self.name}: no footprint bars and no trades in {Path(self.catalog).name}"
         first, last = self.bars.open_ts[0], self.bars.close_ts[-1]
-        return f"{self.name} · {clock(first)} to {clock(last)} UTC · {len(self.bars):,} bars"
+        bars = "1 bar" if len(self.bars) == 1 else f"{len(self.bars):,} bars"
+        return f"{self.name} · {clock(first)} to {clock(last)} UTC · {bars}"
 
     def _data(self) -> dict[str, Any]:
         bars = self.bars

@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from of_nautilus.report.bars import BUY_STACK, SELL_STACK, Bars, read_cells
-from of_nautilus.report.bars import BUY as BUY_FLAG
-from of_nautilus.report.bars import SELL as SELL_FLAG
+from of_nautilus.report.bars import (
+    BUY_FLAG,
+    BUY_STACK,
+    SELL_FLAG,
+    SELL_STACK,
+    Bars,
+    read_cells,
+)
 from of_nautilus.report.footprint import cell_digits, display_rule, row_factor
 from of_nautilus.report.style import BUY, SELL, Theme, decimals_of, theme
 from of_nautilus.report.tables import clock
@@ -89,13 +94,13 @@ def _as_bars(bars: Any, instrument_id: str, tick: float | None, lot: float | Non
 
 class _Picture:
     def __init__(self, bars: Bars, width: int, height: int, colors: Theme) -> None:
-        room = height - 3 * MARGIN - 46 - PANE
+        room = height - 3 * MARGIN - 60 - PANE
         self.fine = bars
         self.bars = bars.coarser(row_factor(bars, most_rows=max(4, room // 16)))
         self.colors = colors
         self.image = Image.new("RGB", (width, height), colors.paper)
         self.pen = ImageDraw.Draw(self.image)
-        self.top, self.bottom = MARGIN + 28, MARGIN + 28 + room
+        self.top, self.bottom = MARGIN + 42, MARGIN + 42 + room
         self.left, self.right = MARGIN, width - AXIS
         low, high = int(self.bars.low_row.min()), int(self.bars.high_row.max())
         self.low_row, self.row_px = low, room / (high - low + 1)

@@ -1,0 +1,50 @@
+"""The report of a day of a million trades: how long it takes to write, and how large it is."""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from of_nautilus.demo.catalog import demo_instrument
+from of_nautilus.ingest.columns import DAY_NS, TradeColumns
+from of_nautilus.ingest.writer import CatalogWriter
+from of_nautilus.report import write_report
+
+TRADES = 1_000_000
+START = 1_704_672_000 * 10**9
+BARS = {"report_seconds": ("<=", 10), "report_mb": ("<=", 15)}
+
+
+def run() -> dict[str, float]:
+    """Write the page of a million trades, the compiled functions being warm."""
+    with tempfile.TemporaryDirectory() as folder:
+        few, many = Path(folder) / "few", Path(folder) / "many"
+        _write(few, 20_000)
+        _write(many, TRADES)
+        write_report(few, few / "report.html")
+        began = time.perf_counter()
+        path = write_report(many, many / "report.html")
+        return {
+            "report_seconds": time.perf_counter() - began,
+            "report_mb": path.stat().st_size / 1e6,
+        }
+
+
+def _write(catalog: Path, count: int) -> None:
+    """Write a random walk of `count` trades over a day, some 20 dollars of range a minute."""
+    rng = np.random.default_rng(7)
+    ts = START + np.sort(rng.integers(0, DAY_NS, count))
+    walk = 600_000 + np.cumsum(rng.integers(-8, 9, count))
+    columns = TradeColumns(
+        price_precision=1,
+        size_precision=3,
+        ts_event=ts,
+        ts_init=ts + np.arange(count),
+        price=walk.astype(np.int64),
+        size=rng.integers(1, 3_000, count),
+        side=rng.choice(np.array([-1, 1], np.int8), count),
+        trade_id=np.arange(count),
+    )
+    with CatalogWriter(catalog, demo_instrument()) as writer:
+        writer.write(columns)

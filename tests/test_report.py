@@ -1,0 +1,331 @@
+"""Reports: what charts, pages, pictures and files hold is what the catalog holds."""
+
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from of_nautilus.cli.frame import main
+from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
+from of_nautilus.data import ClosedTrade, FootprintBar
+from of_nautilus.errors import UserError
+from of_nautilus.journal import read_journal
+from of_nautilus.report import (
+    Bars,
+    book_heatmap,
+    export,
+    footprint_chart,
+    footprint_png,
+    profile_chart,
+    read_bars,
+    read_cells,
+    read_profile,
+    write_report,
+)
+from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
+from of_nautilus.report.measures import read_book, read_vpin
+from of_nautilus.report.pack import levels_of, pack
+from tests.report_catalog import (
+    MINUTE,
+    NAME,
+    START,
+    books,
+    trade,
+    walk,
+    write_journal,
+    write_market,
+)
+
+TRADES = walk(6_000, 60)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An hour with a journal, two trades and a book."""
+    folder = write_market(tmp_path_factory.mktemp("run") / "catalog", TRADES, books(60))
+    closed = [
+        trade(1, START + 5 * MINUTE, START + 9 * MINUTE, 600_000, 600_080),
+        trade(2, START + 20 * MINUTE, START + 22 * MINUTE, 600_010, 599_970),
+    ]
+    write_journal(folder, TRADES, closed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same trades without a journal."""
+    return write_market(tmp_path_factory.mktemp("bare") / "catalog", TRADES)
+
+
+def recount(height: int) -> dict[int, dict[int, list[int]]]:
+    """Sold and bought lots by minute and row, straight from the trades."""
+    cells: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    rows = zip(TRADES.ts_event, TRADES.price, TRADES.size, TRADES.side, strict=True)
+    for ts, price, size, side in rows:
+        cells[int(ts) // MINUTE * MINUTE][int(price) // height][int(side > 0)] += int(size)
+    return cells
+
+
+def found(bars: Bars) -> dict[int, dict[int, list[int]]]:
+    cells: dict[int, dict[int, list[int]]] = defaultdict(dict)
+    starts, rows = bars.starts, bars.row_index
+    for i in range(len(bars)):
+        for k in range(starts[i], starts[i + 1]):
+            if bars.cells[k].any():
+                cells[int(bars.open_ts[i])][int(rows[k])] = bars.cells[k, :2].tolist()
+    return cells
+
+
+@pytest.mark.parametrize("factor", [1, 2, 5, 20])
+def test_cells_on_higher_rows_equal_a_recount_of_the_trades(bare: Path, factor: int) -> None:
+    assert found(read_bars(bare).coarser(factor)) == recount(factor)
+
+
+def test_bars_of_the_journal_and_of_the_trades_are_the_same(catalog: Path, bare: Path) -> None:
+    journal, made = read_bars(catalog), read_bars(bare)
+    # The journal ends with the last bar that the run saw closing.
+    assert len(made) - len(journal) == 1
+    assert found(journal) == found(made.part(0, len(journal)))
+    assert journal.cvd.tolist() == made.cvd[: len(journal)].tolist()
+
+
+def test_a_range_holds_the_bars_that_overlap_it(catalog: Path) -> None:
+    part = read_bars(catalog, NAME, START + 10 * MINUTE, START + 13 * MINUTE)
+    assert ((part.open_ts - START) // MINUTE).tolist() == [10, 11, 12]
+    assert found(part) == {
+        ts: rows for ts, rows in recount(1).items() if START + 10 * MINUTE <= ts < part.close_ts[-1]
+    }
+
+
+def test_readings_equal_the_rules_bar_by_bar(catalog: Path) -> None:
+    bars = read_bars(catalog).coarser(2)
+    rule = ImbalanceRule(min_volume=200)
+    reading = read_cells(bars, rule)
+    seen: Counter[str] = Counter()
+    for i in range(len(bars)):
+        own = slice(bars.starts[i], bars.starts[i + 1])
+        cells, flags = np.ascontiguousarray(bars.cells[own]), reading.flags[own]
+        assert (flags & (BUY_FLAG | SELL_FLAG)).tolist() == imbalance_flags(rule, cells).tolist()
+        marked = {(k, 1) for k in np.flatnonzero(flags & BUY_STACK)}
+        marked |= {(k, -1) for k in np.flatnonzero(flags & SELL_STACK)}
+        stacks = imbalance_stacks(rule, cells)
+        assert marked == {(k, side) for a, b, side in stacks for k in range(a, b + 1)}
+        volume = cells[:, :3].sum(axis=1)
+        assert volume[reading.poc[i]] == volume.max()
+        assert reading.unfinished_high[i] == bool(cells[-1, 0] and cells[-1, 1])
+        seen["stacks"] += len(stacks)
+    assert seen["stacks"] > 0
+
+
+def test_the_figures_cells_are_the_catalogs(catalog: Path) -> None:
+    figure = footprint_chart(
+        catalog, start="2024-01-08 00:05", end="2024-01-08 00:15", ticks_per_row=5
+    )
+    heat = next(trace for trace in figure.data if trace.type == "heatmap")
+    expected = recount(5)
+    shown = {}
+    for j, _ in enumerate(heat.x):
+        ts = START + (5 + j) * MINUTE
+        shown[ts] = {
+            round((price / 0.1 - 2) / 5): list(map(int, heat.customdata[i][j]))
+            for i, price in enumerate(heat.y)
+            if np.nansum(heat.customdata[i][j]) > 0
+        }
+    assert shown == {ts: expected[ts] for ts in shown}
+    assert len(shown) == 10
+    price = [t for t in figure.data if t.name and t.name.startswith("trade ")]
+    assert [t.name for t in price] == ["trade 1"]
+    assert price[0].y == (60_000.0, 60_008.0)
+    assert {"absorption"} <= {trace.name for trace in figure.data}
+
+
+def test_zoom_switches_between_candles_and_cells(catalog: Path) -> None:
+    bars = read_bars(catalog)
+    wide = footprint_chart(bars, mode="candles")
+    assert [t.type for t in wide.data].count("candlestick") == 1
+    assert wide.data[0].close[-1] == pytest.approx(bars.close[-1] * bars.tick)
+    assert "heatmap" in [t.type for t in footprint_chart(bars).data]
+    with pytest.raises(ValueError, match="`mode` must be auto, cells or candles, was 'x'"):
+        footprint_chart(bars, mode="x")
+    with pytest.raises(ValueError, match="`ticks_per_row` must be a multiple of 1, was 0"):
+        footprint_chart(bars, ticks_per_row=0)
+
+
+def test_the_profile_sums_up_the_cells(catalog: Path) -> None:
+    bars = read_bars(catalog).coarser(4)
+    profile = read_profile(bars)
+    assert profile.bought.sum() == bars.buy.sum()
+    assert profile.sold.sum() == bars.sell.sum()
+    volume = profile.bought + profile.sold
+    at = int(np.argmax(volume))
+    assert profile.poc == pytest.approx(profile.price[at])
+    inside = (profile.price >= profile.val) & (profile.price <= profile.vah)
+    assert volume[inside].sum() >= 0.7 * volume.sum()
+    bars_drawn = [t for t in profile_chart(bars).data if t.type == "bar"]
+    assert sum(float(np.sum(t.x)) for t in bars_drawn) == pytest.approx(volume.sum() * bars.lot)
+
+
+def test_the_book_picture_equals_a_plain_replay(catalog: Path) -> None:
+    bars = read_bars(catalog)
+    picture = read_book(catalog, bars)
+    assert picture is not None
+    deltas = books(60)
+    book: dict[tuple[int, int], int] = {}
+    k = 0
+    for column, moment in enumerate(picture.ts.tolist()):
+        while k < len(deltas) and deltas.ts_event[k] <= moment:
+            key = (int(deltas.side[k]), int(deltas.price[k]))
+            if key[0]:
+                book[key] = int(deltas.size[k])
+            k += 1
+        rows: Counter[int] = Counter()
+        for (_, price), size in book.items():
+            rows[price // picture.height - picture.low_row] += size
+        drawn = {r: int(v) for r, v in enumerate(picture.lots[:, column]) if v}
+        assert drawn == {r: v for r, v in rows.items() if 0 <= r < len(picture.lots)}
+    # Only the best levels' changes count, and each changes its own side's queue.
+    best: dict[int, int] = {1: 100, -1: 100}
+    flow: Counter[int] = Counter()
+    for i in range(41, len(deltas)):
+        side, price = int(deltas.side[i]), int(deltas.price[i])
+        if price in (599_999, 600_001):
+            minute = (int(deltas.ts_event[i]) - START) // MINUTE
+            flow[minute] += side * (int(deltas.size[i]) - best[side])
+            best[side] = int(deltas.size[i])
+    assert [flow[i] for i in range(len(bars))] == picture.ofi.tolist()
+    heat = next(t for t in book_heatmap(catalog).data if t.type == "heatmap")
+    assert np.nansum(np.asarray(heat.z)) == pytest.approx(picture.lots.sum() * 0.001)
+
+
+def test_vpin_is_the_mean_imbalance_of_the_last_buckets(bare: Path) -> None:
+    bars = read_bars(bare)
+    vpin = read_vpin(bare, bars, buckets=10)
+    assert vpin is not None
+    parts: list[int] = []
+    delta = filled = 0
+    for size, side in zip(TRADES.size.tolist(), TRADES.side.tolist(), strict=True):
+        while size:
+            part = min(size, vpin.bucket - filled)
+            delta, filled, size = delta + side * part, filled + part, size - part
+            if filled == vpin.bucket:
+                parts.append(abs(delta))
+                delta = filled = 0
+    assert vpin.value[-1] == pytest.approx(sum(parts[-10:]) / (10 * vpin.bucket))
+    assert np.isnan(vpin.value[0])
+
+
+def test_exports_hold_every_cell_and_trade(catalog: Path, tmp_path: Path) -> None:
+    for form, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        paths = export(catalog, tmp_path / form, form=form)
+        assert [p.stem for p in paths] == ["footprint", "profile", "signals", "trades"]
+        cells = read(paths[0])
+        bars = read_bars(catalog)
+        assert cells.ask.sum() == bars.buy.sum()
+        assert cells.bid.sum() == bars.sell.sum()
+        first = cells[(cells.open_ts == START) & (cells.bid + cells.ask > 0)]
+        assert {r.row_ticks: [r.bid, r.ask] for r in first.itertuples()} == recount(1)[START]
+        assert read(paths[1]).bought.sum() == bars.buy.sum()
+        assert len(read(paths[2])) == 5
+        assert read(paths[3]).entry.tolist() == [600_000.0, 600_010.0]
+    with pytest.raises(ValueError, match="`form` must be csv or parquet, was 'xls'"):
+        export(catalog, tmp_path, form="xls")
+
+
+def test_a_picture_for_alerts_is_made_without_a_browser(catalog: Path) -> None:
+    bars = read_bars(catalog)
+    plain = footprint_png(bars, last=8, width=640, height=400)
+    image = Image.open(io.BytesIO(plain))
+    assert (image.format, image.size) == ("PNG", (640, 400))
+    assert plain == footprint_png(bars, last=8, width=640, height=400)
+    marked = footprint_png(bars, last=8, width=640, height=400, mark=(59_990.0, "sweep"))
+    assert marked != plain
+    items = read_journal(catalog, FootprintBar)
+    given = [
+        FootprintBar(**{k: v for k, v in row.items() if k not in ("type", "instrument_id")})
+        for row in items.tail(3).to_dict("records")
+    ]
+    assert footprint_png(given, last=3, title="x") == footprint_png(bars, last=3, title="x")
+    with pytest.raises(ValueError, match="`last` must be >= 1, was 0"):
+        footprint_png(bars, last=0)
+    with pytest.raises(ValueError, match="`bars` must hold at least one bar, was empty"):
+        footprint_png([])
+
+
+def content(path: Path) -> tuple[str, dict]:
+    text = path.read_text()
+    found = re.search(r'<script id="report-data"[^>]*>(.*?)</script>', text, re.S)
+    assert found
+    return text, json.loads(found[1])
+
+
+def test_the_page_holds_all_trades_and_asks_for_nothing(catalog: Path, tmp_path: Path) -> None:
+    path = write_report(catalog, tmp_path)
+    assert path == tmp_path / "report.html"
+    text, data = content(path)
+    trades = read_journal(catalog, ClosedTrade)
+    assert [t["number"] for t in data["trades"]] == [1, 2]
+    assert [t["entry"] for t in data["trades"]] == trades.entry.tolist()
+    assert len(data["signals"]) == 5
+    assert "+3.00 USDT" in text  # 8.0 - 4.0, less two fees of 0.5
+    assert "1 of 2 (50%)" in text
+    head = text[: text.index("<script")]
+    assert not re.search(r'(src|href)="(?!#|data:)', head)
+    assert "default-src 'none'" in head
+    assert "&lt;b&gt;" in text
+    assert "<b>: 1" not in text
+
+
+def test_a_run_without_trades_one_bar_or_nothing_gives_a_page_that_says_so(
+    tmp_path: Path, bare: Path
+) -> None:
+    text, data = content(write_report(bare, tmp_path / "bare.html"))
+    assert "The system closed no trade." in text
+    assert "No pattern was seen." in text
+    assert "OFI is not shown" in text
+    assert data["trades"] == []
+    one = write_market(tmp_path / "one", walk(20, 1))
+    text, data = content(write_report(one, tmp_path / "one.html"))
+    assert "UTC · 1 bar<" in text
+    silent = tmp_path / "silent"
+    write_market(silent, walk(1, 1))
+    write_journal(silent, walk(6_000, 60), [])
+    for file in (silent / "data" / "custom_footprint_bar").rglob("*.parquet"):
+        file.unlink()
+    for file in (silent / "data" / "trade_tick").rglob("*.parquet"):
+        file.unlink()
+    text, data = content(write_report(silent, tmp_path / "silent.html", NAME))
+    assert "There are no bars to draw" in text
+    assert data["bars"] is None
+
+
+def test_a_catalog_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no catalog there"):
+        write_report(tmp_path / "none", tmp_path)
+
+
+def test_the_finest_rows_are_left_out_where_cells_are_too_many(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = read_bars(bare)
+    assert levels_of(bars)[:3] == [1, 2, 5]
+    monkeypatch.setattr("of_nautilus.report.pack.MOST_CELLS", len(bars.cells))
+    assert levels_of(bars)[0] == 2
+    with pytest.raises(ValueError, match="must be within 2\\*\\*53"):
+        pack({"a": np.array([2**60])})
+
+
+def test_the_command_writes_page_and_files(
+    catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, files = tmp_path / "r.html", tmp_path / "files"
+    words = ["report", "--catalog", str(catalog), "--out", str(page), "--export", str(files)]
+    assert main([*words, "--format", "parquet"]) == 0
+    assert page.stat().st_size < 15e6
+    assert len(list(files.iterdir())) == 4
+    assert str(page) in capsys.readouterr().out
