@@ -13,6 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from of_nautilus.engine import FlowConfig
+from of_nautilus.patterns.absorption import AbsorptionConfig
+from of_nautilus.patterns.divergence import DivergenceConfig
+from of_nautilus.patterns.exhaustion import ExhaustionConfig
+from of_nautilus.patterns.initiative import InitiativeConfig
+from of_nautilus.patterns.sweep import SweepConfig
+from of_nautilus.patterns.thresholds import Thresholds
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -82,3 +90,57 @@ def preset(symbol: str) -> Preset:
     except KeyError:
         known = ", ".join(presets())
         raise ValueError(f"`symbol` must be one of {known}, was {symbol!r}") from None
+
+
+def flow_config(symbol: str, **overrides: Any) -> FlowConfig:
+    """Return an engine's config with the absolute thresholds of one market's preset.
+
+    Parameters
+    ----------
+    symbol : str
+        One of `presets()`.
+    **overrides
+        Fields of `FlowConfig` to set otherwise, such as ``rules="source"`` or ``bar_size=300.0``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset or no such field, or a value is out of its range.
+
+    Examples
+    --------
+    >>> flow = flow_config("NAS100", bar_size=300.0)
+    >>> flow.absorption.min_volume, flow.initiative.min_delta, flow.session
+    (50.0, 30.0, 'NY_CASH')
+    """
+    for name in overrides:
+        if name not in FlowConfig.__struct_fields__:
+            raise ValueError(f"`{name}` must be a field of FlowConfig")
+    p = preset(symbol)
+    fields: dict[str, Any] = {
+        "session": p.session,
+        "ticks_per_row": p.ticks_per_row,
+        "profile_row_ticks": p.ticks_per_row,
+        "thresholds": Thresholds.ABSOLUTE,
+        "absorption": AbsorptionConfig(
+            min_volume=float(p.absorption_min_vol),
+            big_trade=float(p.big_trade),
+            min_attempts=p.absorption_min_attempts,
+            max_displacement_ticks=p.absorption_max_disp_ticks,
+            window_s=float(p.absorption_window_s),
+        ),
+        "initiative": InitiativeConfig(
+            min_delta=float(p.initiative_min_delta),
+            min_body_ticks=p.initiative_min_body_ticks,
+            acceleration=p.initiative_vol_accel,
+        ),
+        "sweep": SweepConfig(
+            max_time_s=p.sweep_max_ms / 1000,
+            min_levels=p.sweep_min_levels,
+            max_volume_per_level=float(p.sweep_max_vol_per_level),
+            thin_book=float(p.thin_book),
+        ),
+        "exhaustion": ExhaustionConfig(min_decline=p.exhaustion_vol_decline),
+        "divergence": DivergenceConfig(lookback=p.divergence_lookback, max_ratio=p.divergence_fail),
+    }
+    return FlowConfig(**fields | overrides)

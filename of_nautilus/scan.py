@@ -305,12 +305,17 @@ def flow_actors(config: BacktestRunConfig) -> Iterator[OrderFlowActorConfig]:
     actors: list[ImportableActorConfig] = config.engine.actors if config.engine else []
     for importable in actors:
         try:
-            if not issubclass(resolve_path(importable.actor_path), OrderFlowActor):
+            if not is_flow_actor(importable.actor_path):
                 continue
             kind = resolve_config_path(importable.config_path)
             yield kind.parse(msgspec.json.encode(importable.config))
         except (msgspec.ValidationError, ValueError, ImportError, AttributeError) as error:
             raise UserError(str(error), "run config", todo="mend the config") from None
+
+
+def is_flow_actor(actor_path: str) -> bool:
+    """Return whether a path such as "of_nautilus.actor:OrderFlowActor" names such an actor."""
+    return issubclass(resolve_path(actor_path), OrderFlowActor)
 
 
 def market_of(config: BacktestRunConfig, actor: OrderFlowActorConfig) -> Market:

@@ -149,3 +149,24 @@ def test_what_cannot_be_scanned(change, said, demo, tmp_path) -> None:
 def test_signals_go_to_a_file_of_a_known_kind(capsys) -> None:
     assert main(["scan", "run.json", "--signals", "signals.txt"]) == 2
     assert "neither .csv nor .parquet" in capsys.readouterr().err
+
+
+def test_report_is_printed_and_written(demo, tmp_path, capsys) -> None:
+    path = run_file(demo, tmp_path, [{"session": "1h"}])
+    figures = tmp_path / "figures.json"
+    assert main(["scan", str(path), "--report", "--json", str(figures)]) == 0
+    shown = capsys.readouterr().out
+    told = json.loads(figures.read_text())[DEMO_ID]
+    assert told["prices"] == "mid of the book"
+    assert told["fees"] == pytest.approx(2 * 0.00002)
+    assert len(told["report"]) == 4 * len(told["patterns"])
+    for cell in told["report"]:
+        lines = [
+            line
+            for line in shown.splitlines()
+            if line.split()[:2] == [cell["pattern"], str(cell["minutes"])]
+        ]
+        assert len(lines) == 1
+        assert lines[0].endswith(cell["verdict"])
+        assert cell["signals"] <= told["patterns"][cell["pattern"]]["signals"]
+    assert main(["scan", str(path), "--seed", "-1"]) == 2

@@ -8,12 +8,19 @@ which returns its figures (printed, and written by `--json`) or an exit code. Ev
 # Name: one line of help, and the module, which is imported only when the command is named.
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": ("run Nautilus backtest configs and sum up", "of_nautilus.cli.backtest"),
+    "calibrate": (
+        "thresholds from a market's past sessions, as a config",
+        "of_nautilus.cli.calibrate",
+    ),
     "catalog": ("list what a catalog holds", "of_nautilus.cli.catalog"),
     "check": ("is a catalog's data fit: gaps, order, sides, books", "of_nautilus.cli.check"),
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
     "demo": ("a synthetic market, a backtest over it, a summary", "of_nautilus.cli.demo"),
     "download": ("fetch a venue's public files by day", "of_nautilus.cli.download"),
+    "features": ("write the model's features of a catalog", "of_nautilus.cli.features"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
     "report": ("one HTML page of a run: charts, trades, figures", "of_nautilus.cli.report"),
     "scan": ("the signals of a run config, straight from the catalog", "of_nautilus.cli.scan"),
+    "status": ("where each instrument of a catalog stands", "of_nautilus.cli.status"),
+    "study": ("regress price on order flow, beside what was published", "of_nautilus.cli.study"),
 }

@@ -10,7 +10,6 @@ best, worst: median of the largest move with and against the signal, ticks and m
 (R, 2 usual bar ranges). target, stop: which barrier came first. net: mean result, ticks, after fees
 and half the spread. mean R: before them, beside what random times and random sides give. groups:
 signals closer than the horizon count as one. q: p value after the correction for many cells.
-
 """
 
 
@@ -28,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Scan for every actor of every run; return the figures, by instrument."""
+def run(args: argparse.Namespace) -> int:
+    """Scan for every actor of every run; print and write the figures, by instrument."""
     from of_nautilus.backtest import load_run_configs
+    from of_nautilus.cli.figures import show, write_json
     from of_nautilus.errors import UserError
     from of_nautilus.scan import scan_run, signal_table
 
@@ -41,12 +41,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     scans = [found for config in load_run_configs(args.config) for found in scan_run(config)]
     if args.signals:
         write_table(signal_table(scans), Path(args.signals))
+    names = [str(found.market.instrument.id) for found in scans]
     figures = [found.figures() for found in scans]
+    show(by_name(names, figures), argparse.Namespace(json=None, quiet=args.quiet))
     if args.report:
         for found, told in zip(scans, figures, strict=True):
             report(found, told, args)
-    names = [str(found.market.instrument.id) for found in scans]
-    return by_name(list(zip(names, figures, strict=True)))
+    if args.json is not None:
+        write_json(args.json, by_name(names, figures))
+    return 0
 
 
 def report(found: Any, figures: dict[str, Any], args: argparse.Namespace) -> None:
@@ -70,7 +73,7 @@ def report(found: Any, figures: dict[str, Any], args: argparse.Namespace) -> Non
 def card_text(name: str, prices: str, fees: float, cells: list[Any]) -> str:
     """Return a report card as a table."""
     head = (
-        f"{name}: moves of {prices}; fees {fees:.4%} a round trip\n"
+        f"\n{name}: moves of {prices}; fees {fees:.4%} a round trip\n"
         f"{'pattern':20}{'min':>4}{'n':>6}{'groups':>7}{'best':>8}{'worst':>8}{'best R':>8}"
         f"{'worst R':>8}{'target':>8}{'stop':>7}{'net':>9}{'net R':>8}{'mean R':>8}"
         f"{'95% interval':>17}{'times':>8}{'sides':>8}{'q':>7}  verdict\n"
@@ -90,12 +93,12 @@ def _interval(cell: Any) -> str:
     return f"{cell.low:.3f} {cell.high:.3f}" if cell.low == cell.low else "-"
 
 
-def by_name(figures: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Return figures by their instrument, numbered where one comes twice."""
+def by_name(names: list[str], figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return figures by their instrument, numbered where one comes again."""
     named: dict[str, Any] = {}
-    for instrument_id, what in figures:
-        again = sum(name.split(" ")[0] == instrument_id for name in named)
-        named[f"{instrument_id} {again + 1}" if again else instrument_id] = what
+    for at, (name, told) in enumerate(zip(names, figures, strict=True)):
+        again = names[:at].count(name)
+        named[f"{name} {again + 1}" if again else name] = told
     return named
 
 

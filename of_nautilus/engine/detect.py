@@ -60,6 +60,7 @@ class Detector:
             absorption=lots(self.absorption.min_volume),
             initiative=lots(self._initiative.min_delta),
             big=lots(self.absorption.big_trade),
+            level=lots(self.absorption.level_min_volume or 0.0),
         )
         self._per_level = float(lots(self._sweep.max_volume_per_level))
         # In a session shorter than a day the time of day is counted from midnight.

@@ -82,6 +82,8 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ----------
     min_volume : float
         Aggressive volume, base units, > 0.
+    level_min_volume : float, optional
+        The same at a row (method 2), > 0; absent: `min_volume`.
     big_trade : float
         Prints of one side at one row count as an attempt from this volume on, base units, > 0.
     min_attempts : int
@@ -105,6 +107,7 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """
 
     min_volume: float = 20.0
+    level_min_volume: float | None = None
     big_trade: float = 3.0
     min_attempts: int = 2
     max_displacement_ticks: int = 3
@@ -118,9 +121,10 @@ class AbsorptionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     min_trades: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("min_volume", "big_trade", "window_s", "gap_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be > 0, was {getattr(self, name)}")
+        for name in ("min_volume", "level_min_volume", "big_trade", "window_s", "gap_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"`{name}` must be > 0, was {value}")
         for name, low in (
             ("min_attempts", 1),
             ("row_ticks", 1),

@@ -33,11 +33,15 @@ class Thresholds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lots:
-    """The sizes of a config, in lots: used where thresholds are absolute."""
+    """The sizes of a config, in lots: used where thresholds are absolute.
+
+    `level` is the volume of absorption at a row; 0: as `absorption`.
+    """
 
     absorption: int
     initiative: int
     big: int
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,7 @@ def tape_limits(
     by_market = thresholds is Thresholds.QUANTILE
     if frozen is None and (by_market or rules is Rules.ROBUST):
         return None
-    big, volume = float(lots.big), float(lots.absorption)
+    big, volume = float(lots.big), float(lots.level or lots.absorption)
     if frozen and by_market:
         big, volume = frozen.b95, frozen.rv95
         if rules is Rules.ROBUST:
