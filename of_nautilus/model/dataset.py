@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -160,7 +161,7 @@ def _path(config: ModelConfig, kind: str, day: int) -> Path:
 
 
 def _write(path: Path, columns: dict[str, Ints], rows: Floats | None) -> None:
-    named = dict(columns)
+    named: dict[str, np.ndarray[Any, Any]] = dict(columns)
     if rows is not None:
         named |= {name: rows[:, i] for i, name in enumerate(NAMES)}
     table = pa.table(named).replace_schema_metadata({_HASH_KEY: FEATURES_HASH.encode()})

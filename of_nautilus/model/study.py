@@ -158,7 +158,12 @@ def study(bars: Bars, seed: int = 0) -> list[Row]:
                     for _ in range(300)
                 ]  # fmt: skip
     return [
-        Row(name, *(_interval(found[name], drawn[name], side) for side in (0, 1)), len(windows))
+        Row(
+            name,
+            _interval(found[name], drawn[name], 0),
+            _interval(found[name], drawn[name], 1),
+            len(windows),
+        )
         for name in REGRESSORS
     ]
 

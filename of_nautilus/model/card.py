@@ -1,0 +1,298 @@
+"""The model card: what was trained on what, how good it was out of sample, and how sure that is."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from of_nautilus import __version__
+from of_nautilus.core.record import Floats
+from of_nautilus.core.sessions import SECOND
+from of_nautilus.model import metrics
+from of_nautilus.model.config import ModelConfig
+from of_nautilus.model.dataset import Dataset
+from of_nautilus.model.features import FEATURES_HASH, INDEX, NAMES
+from of_nautilus.model.metrics import Interval
+from of_nautilus.model.prediction import CARD, CARD_VERSION, TARGETS
+from of_nautilus.model.rule import decide
+from of_nautilus.model.training import HORIZONS, FoldResult, Labels, parameters
+
+_BINS = 10
+
+
+def make_card(
+    data: Dataset,
+    known: Labels,
+    config: ModelConfig,
+    results: Sequence[FoldResult],
+    folds: int,
+    suspects: dict[str, float],
+    shuffled: tuple[float, int] | None,
+) -> dict[str, Any]:
+    """Return the card of the folds done so far; the models it names are those of the last one."""
+    last = results[-1]
+    card: dict[str, Any] = {
+        "version": CARD_VERSION,
+        "made_by": f"of_nautilus {__version__}",
+        "instrument_id": config.instrument_id,
+        "complete": len(results) == folds,
+        "features": {"sha256": FEATURES_HASH, "sample_s": config.features.sample_s},
+        "config": msgspec.to_builtins(config),
+        "parameters": {name: parameters(name, config.train) for name in TARGETS},
+        "data": {"first": _day(data, 0), "last": _day(data, -1), "vectors": len(data.ts)},
+        "models": {
+            name: {
+                "file": f"fold_{len(results):03d}/{name}.txt",
+                "scale": _finite(model.scale, 1.0),
+                "offset": _finite(model.offset, 0.0),
+                "rounds": model.booster.num_trees(),
+            }
+            for name, model in last.models.items()
+        },
+        "folds": [_judge(data, known, config, [result]) for result in results],
+        "all": _judge(data, known, config, results),
+        "importance": {name: _importance(results, name) for name in TARGETS},
+        "leak_suspects": suspects,
+        "tried": config.train.trials,
+        "result_before_costs": _before_costs(data, known, config, results),
+    }
+    if shuffled is not None:
+        interval = metrics.ic_interval(shuffled[0], _independent(shuffled[1], config, "mag"))
+        card["shuffled_labels"] = _plain(interval) | {"covers_zero": interval.covers(0.0)}
+    card["verdict"] = verdict(card)
+    return card
+
+
+def verdict(card: dict[str, Any]) -> str:
+    """Return in words what the card says."""
+    if card["leak_suspects"]:
+        return f"look for a leak first: {', '.join(card['leak_suspects'])}"
+    ic = card["all"]["mag"]["ic"]
+    if ic["low"] > 0:
+        return "it ranks the next minute's returns better than chance; that is before costs"
+    if ic["high"] < 0:
+        return "it ranks the next minute's returns the wrong way round"
+    return "its forecasts of the next minute cannot be told from chance"
+
+
+def _judge(
+    data: Dataset, known: Labels, config: ModelConfig, results: Sequence[FoldResult]
+) -> dict[str, Any]:
+    rows = np.concatenate([result.fold.test for result in results])
+    told: dict[str, Any] = {
+        "train": [_day(data, results[-1].fold.train[0]), _day(data, results[-1].fold.train[-1])],
+        "test": [_day(data, rows[0]), _day(data, rows[-1])],
+        "train_rows": len(results[-1].fold.train),
+        "test_rows": len(rows),
+    }
+    for name in TARGETS:
+        predicted = np.concatenate([result.predictions[name] for result in results])
+        returns = known.returns[name][rows]
+        there = ~np.isnan(returns)
+        p, r = predicted[there], returns[there]
+        ic = metrics.information_coefficient(p, r)
+        told[name] = {"ic": _plain(metrics.ic_interval(ic, _independent(len(p), config, name)))}
+        by_day = metrics.ic_by_day(p, r, data.ts[rows][there] // (86_400 * SECOND))
+        told[name]["ic_by_day"] = dict(zip(("mean", "t", "days"), by_day, strict=True))
+        if name != "mag":
+            up = known.target(name, config.train.dead_zone_bps)[rows]
+            told[name] |= _classified(predicted[~np.isnan(up)], up[~np.isnan(up)])
+    return told
+
+
+def _classified(p: Floats, up: Floats) -> dict[str, Any]:
+    hits, calls = metrics.hit_rate(p, up)
+    edges = np.quantile(p, np.linspace(0, 1, _BINS + 1)) if len(p) else np.zeros(_BINS + 1)
+    at = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, _BINS - 1)
+    return {
+        "auc": metrics.auc(p, up),
+        "log_loss": metrics.log_loss(p, up) if len(p) else math.nan,
+        "log_loss_of_base_rate": _base_loss(up),
+        "hit_rate": hits,
+        "calls": calls,
+        "calibration": [
+            [float(p[at == k].mean()), float(up[at == k].mean()), int((at == k).sum())]
+            for k in range(_BINS)
+            if (at == k).any()
+        ],
+    }
+
+
+def _base_loss(up: Floats) -> float:
+    return metrics.log_loss(np.full(len(up), up.mean()), up) if len(up) else math.nan
+
+
+def _before_costs(
+    data: Dataset, known: Labels, config: ModelConfig, results: Sequence[FoldResult]
+) -> dict[str, Any]:
+    """The rule's calls held for five minutes, at mids, one at a time: what there is to pay from."""
+    hold = 300 * SECOND
+    spread = data.rows[:, INDEX["spread_bps"]]
+    days: dict[int, float] = {}
+    gross: list[float] = []
+    paid: list[float] = []
+    free = 0
+    for result in results:
+        for k, row in enumerate(result.fold.test):
+            if data.ts[row] < free:
+                continue
+            p1, p5 = (float(result.predictions[name][k]) for name in ("p_up_1m", "p_up_5m"))
+            side = decide(p1, p5, float(data.rows[row, INDEX["ofi_z_1m"]])).side
+            move = known.returns["p_up_5m"][row]
+            if side == 0 or math.isnan(move):
+                continue
+            free = data.ts[row] + hold
+            gross.append(side * float(move))
+            paid.append(float(spread[row]))
+            day = int(data.ts[row] // (86_400 * SECOND))
+            days[day] = days.get(day, 0.0) + gross[-1] - paid[-1]
+    daily = np.array([days[day] for day in sorted(days)])
+    hits = float(np.mean(np.array(gross) > 0)) if gross else math.nan
+    size = float(np.mean(np.abs(gross))) if gross else math.nan
+    cost = float(np.nanmean(paid)) if paid else math.nan
+    return {
+        "trades": len(gross),
+        "mean_bps": _plain(metrics.mean_interval(np.array(gross))),
+        "mean_spread_bps": cost,
+        "hit_rate": hits,
+        "hit_rate_to_pay_the_spread": (
+            metrics.break_even_hit_rate(size, size, cost) if size > 0 and cost >= 0 else math.nan
+        ),
+        "days": len(daily),
+        "sharpe_after_spread": metrics.sharpe(daily, 365.0),
+        "max_drawdown_bps": metrics.max_drawdown(daily),
+        "losing_days": metrics.losing_days(daily),
+        "deflated_sharpe": metrics.deflated_sharpe(daily, config.train.trials),
+    }
+
+
+def _independent(rows: int, config: ModelConfig, name: str) -> float:
+    return rows * config.features.sample_s * SECOND / HORIZONS[name]
+
+
+def _importance(results: Sequence[FoldResult], name: str) -> dict[str, float]:
+    gain = sum(r.models[name].booster.feature_importance("gain") for r in results)
+    total = float(np.sum(gain)) or 1.0
+    order = np.argsort(-np.asarray(gain), kind="stable")[:15]
+    return {NAMES[i]: float(np.asarray(gain)[i]) / total for i in order}
+
+
+def _plain(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _finite(value: float, other: float) -> float:
+    return value if math.isfinite(value) else other
+
+
+def _day(data: Dataset, row: int) -> str:
+    return f"{np.datetime64(int(data.ts[row]), 'ns')}"[:19] + "Z"
+
+
+def write_fold(folder: Path, number: int, result: FoldResult) -> None:
+    """Write the model files of a fold."""
+    inside = folder / f"fold_{number:03d}"
+    inside.mkdir(parents=True, exist_ok=True)
+    for name, model in result.models.items():
+        _put(inside / f"{name}.txt", model.booster.model_to_string())
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write the card as JSON, as Markdown, and its calibration as a picture."""
+    _put(folder / "calibration.svg", calibration_svg(card))
+    _put(folder / "card.md", markdown(card))
+    _put(folder / CARD, json.dumps(_jsonable(card), indent=1, allow_nan=False) + "\n")
+
+
+def _put(path: Path, text: str) -> None:
+    part = path.with_suffix(".tmp")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _jsonable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def markdown(card: dict[str, Any]) -> str:
+    """Return the card as text for people."""
+
+    def number(value: Any) -> str:
+        return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+    def interval(told: dict[str, float]) -> str:
+        return f"{told['value']:.4f} [{told['low']:.4f}, {told['high']:.4f}]"
+
+    lines = [
+        f"# Model of {card['instrument_id']}",
+        "",
+        f"**{card['verdict'][0].upper()}{card['verdict'][1:]}.**",
+        "",
+        f"Data {card['data']['first']} to {card['data']['last']}, {card['data']['vectors']} vectors,"
+        f" features `{card['features']['sha256'][:16]}`, variants tried: {card['tried']}.",
+        "" if card["complete"] else "\nTraining was stopped: these are the folds that were done.\n",
+        "| test | rows | IC 1 min | IC 5 min | AUC 1 min | AUC 5 min | log loss 1 min (base) |"
+        " hit rate 1 min (calls) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for fold in [*card["folds"], card["all"]]:
+        one, five = fold["p_up_1m"], fold["p_up_5m"]
+        cells = (
+            f"{fold['test'][0]} to {fold['test'][1]}",
+            fold["test_rows"],
+            interval(fold["mag"]["ic"]),
+            interval(five["ic"]),
+            number(one["auc"]),
+            number(five["auc"]),
+            f"{number(one['log_loss'])} ({number(one['log_loss_of_base_rate'])})",
+            f"{number(one['hit_rate'])} ({one['calls']})",
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += [
+        "",
+        "The last row is all tests together. Intervals are 95%, for samples that overlap.",
+    ]
+    if "shuffled_labels" in card:
+        told = card["shuffled_labels"]
+        covers = "covers" if told["covers_zero"] else "does NOT cover"
+        lines += [
+            "",
+            f"Trained on shuffled labels: IC {interval(told)}, which {covers} 0.",
+        ]
+    lines += ["", "## The rule's calls, at mids, held for five minutes", ""]
+    for name, value in card["result_before_costs"].items():
+        shown = interval(value) if isinstance(value, dict) else number(value)
+        lines.append(f"- {name.replace('_', ' ')}: {shown}")
+    lines += ["", "## What the trees split on (share of gain, one minute)", ""]
+    lines += [f"- {name}: {share:.3f}" for name, share in card["importance"]["p_up_1m"].items()]
+    lines += ["", "![calibration](calibration.svg)", ""]
+    return "\n".join(lines)
+
+
+def calibration_svg(card: dict[str, Any]) -> str:
+    """Return a picture of what happened against what was said, one and five minutes ahead."""
+    size, pad = 360, 30
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" font-size="11">',
+        f'<rect width="{size}" height="{size}" fill="white"/>',
+        f'<path d="M{pad} {size - pad}L{size - pad} {pad}" stroke="#999" stroke-dasharray="4"/>',
+    ]
+    span = size - 2 * pad
+    for name, color, y in (("p_up_1m", "#1f6feb", 16), ("p_up_5m", "#d1242f", 28)):
+        parts.append(f'<text x="{pad}" y="{y}" fill="{color}">{name}</text>')
+        for said, was, _ in card["all"][name]["calibration"]:
+            x, z = pad + said * span, size - pad - was * span
+            parts.append(f'<circle cx="{x:.1f}" cy="{z:.1f}" r="4" fill="{color}"/>')
+    parts.append(f'<text x="{size // 2}" y="{size - 8}" text-anchor="middle">said</text>')
+    parts.append(f'<text x="4" y="{size // 2}">was</text></svg>')
+    return "\n".join(parts) + "\n"

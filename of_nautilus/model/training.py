@@ -1,0 +1,251 @@
+"""Training: purged walk-forward of gradient-boosted trees, judged out of sample.
+
+Nothing that trades loads this module. Of each fold the trees are grown on the older part of the
+training window; its last 15%, cut off and purged, stops the growth and calibrates; the test judges
+and does nothing else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from of_nautilus.core.record import Floats, Ints
+from of_nautilus.core.sessions import HOUR, MINUTE, SECOND, SessionClock
+from of_nautilus.errors import UserError
+from of_nautilus.model import labels
+from of_nautilus.model.config import ModelConfig, TrainConfig
+from of_nautilus.model.dataset import Dataset
+from of_nautilus.model.features import NAMES
+from of_nautilus.model.metrics import information_coefficient
+from of_nautilus.model.prediction import TARGETS
+from of_nautilus.model.validation import Fold, session_folds
+
+HORIZONS = {"p_up_1m": 60 * SECOND, "p_up_5m": 300 * SECOND, "mag": 60 * SECOND}
+EMBARGO = 5 * MINUTE
+STOPPING_ROUNDS = 50
+LEAK_R2 = 0.05  # of one feature on the very next sample's return: look for a leak first
+LEAST_ROWS = 500  # labels that a fold's training needs
+
+
+def parameters(target: str, config: TrainConfig) -> dict[str, Any]:
+    """Return LightGBM's parameters of a model."""
+    return {
+        "objective": "huber" if target == "mag" else "binary",
+        "metric": "huber" if target == "mag" else "binary_logloss",
+        "max_depth": 6,
+        "num_leaves": 31,
+        "learning_rate": 0.05,
+        "min_data_in_leaf": 200,
+        "feature_fraction": 0.8,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 1.0,
+        "max_bin": 63,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": config.threads,
+        "verbosity": -1,
+    }
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Forward returns (bps) of each horizon, and when the last of a row's labels is known."""
+
+    returns: dict[str, Floats]
+    known: Ints
+
+    def target(self, name: str, dead_zone: float) -> Floats:
+        """Return what a model learns: the direction, or for "mag" the return."""
+        returns = self.returns[name]
+        return returns if name == "mag" else labels.directions(returns, dead_zone)
+
+
+def label(data: Dataset, config: ModelConfig) -> Labels:
+    """Return the labels of a dataset; none reaches across the end of a session."""
+    delay = config.train.delay_ms * labels.MS
+    ends = session_ends(data.ts, config.features.session)
+    mid = data.quotes.mid
+    returns = {
+        name: labels.forward_returns(data.quotes.ts, mid, data.ts, h, delay, ends)
+        for name, h in HORIZONS.items()
+    }
+    return Labels(returns, data.ts + delay + max(HORIZONS.values()))
+
+
+def session_ends(ts: Ints, session: str) -> Ints:
+    """Return when the session of each time ends, ns."""
+    clock, ends, at = SessionClock(session), np.empty(len(ts), np.int64), 0
+    while at < len(ts):
+        _, end = clock.bounds(int(ts[at]))
+        after = int(np.searchsorted(ts, end))
+        ends[at:after] = end
+        at = after
+    return ends
+
+
+@dataclass(frozen=True)
+class Model:
+    """One grown and calibrated model."""
+
+    booster: Any
+    scale: float
+    offset: float
+
+    def predict(self, rows: Floats) -> Floats:
+        """Return calibrated probabilities, or for a regression its values."""
+        raw = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=1))
+        if np.isnan(self.scale):
+            return raw
+        return np.asarray(1.0 / (1.0 + np.exp(-(self.scale * raw + self.offset))))
+
+
+def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
+    """Return (scale, offset) that make raw scores probabilities, by Newton's method.
+
+    Targets are smoothed as Platt (1999) does: (n+ + 1)/(n+ + 2) and 1/(n- + 2). Scores that do not
+    tell the classes apart get a scale near 0: the base rate.
+    """
+    up = went_up > 0.5
+    target = np.where(up, (up.sum() + 1) / (up.sum() + 2), 1 / ((~up).sum() + 2))
+    x = np.column_stack((score, np.ones(len(score))))
+    w = np.array([0.0, 0.0])
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-(x @ w)))
+        slope = x.T @ (target - p)
+        curve = (x * (p * (1 - p))[:, None]).T @ x + 1e-9 * np.eye(2)
+        move = np.linalg.solve(curve, slope)
+        w = w + move
+        if np.abs(move).max() < 1e-10:
+            break
+    return max(float(w[0]), 0.0), float(w[1])
+
+
+def grow(data: Dataset, target: Floats, fold: Fold, name: str, config: TrainConfig) -> Model:
+    """Grow and calibrate one model of a fold; its test rows are not touched."""
+    train, stop = (part[~np.isnan(target[part])] for part in (fold.train, fold.stop))
+    if len(train) < LEAST_ROWS or len(stop) < STOPPING_ROUNDS:
+        raise UserError(
+            f"{len(train)} rows to train on and {len(stop)} to stop by, {LEAST_ROWS} and"
+            f" {STOPPING_ROUNDS} needed", name, todo="ingest more days, or use more train_folds",
+        )  # fmt: skip
+    params = parameters(name, config)
+    grown = lightgbm.Dataset(
+        data.rows[train],
+        target[train],
+        weight=weigh(data.ts[train], name),
+        feature_name=list(NAMES),
+        params=params,
+    )
+    judged = grown.create_valid(data.rows[stop], target[stop], weight=weigh(data.ts[stop], name))
+    booster = lightgbm.train(
+        params, grown, config.rounds, valid_sets=[judged],
+        callbacks=[lightgbm.early_stopping(STOPPING_ROUNDS, verbose=False)],
+    )  # fmt: skip
+    kept = booster.best_iteration or config.rounds
+    booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
+    if name == "mag":
+        return Model(booster, np.nan, np.nan)
+    score = np.asarray(booster.predict(data.rows[stop], raw_score=True, num_threads=1))
+    return Model(booster, *platt(score, target[stop]))
+
+
+def weigh(ts: Ints, name: str) -> Floats:
+    """Return the average uniqueness of rows' labels among each other."""
+    return labels.uniqueness(ts, ts + HORIZONS[name])
+
+
+def folds_of(data: Dataset, known: Labels, config: ModelConfig) -> list[Fold]:
+    """Return the walk-forward folds; a `UserError` if the data are too short for one."""
+    train = config.train
+    span = int(train.fold_hours * HOUR)
+    session = data.ts // span
+    folds = session_folds(
+        data.ts, session, known.known, train.train_folds, train.test_folds, EMBARGO,
+        expanding=train.expanding,
+    )  # fmt: skip
+    if not folds:
+        raise UserError(
+            f"{len(np.unique(session))} folds of {train.fold_hours:g} h, "
+            f"{train.train_folds + train.test_folds} needed",
+            config.folder, todo="ingest more days, or make the folds shorter",
+        )  # fmt: skip
+    return folds
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold: its models, and what they said of its test rows."""
+
+    fold: Fold
+    models: dict[str, Model]
+    predictions: dict[str, Floats]
+
+
+def train_fold(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) -> FoldResult:
+    """Train the three models of a fold and let them predict its test."""
+    models = {
+        name: grow(data, known.target(name, config.train.dead_zone_bps), fold, name, config.train)
+        for name in TARGETS
+    }  # fmt: skip
+    told = {name: model.predict(data.rows[fold.test]) for name, model in models.items()}
+    return FoldResult(fold, models, told)
+
+
+def walk(
+    data: Dataset,
+    known: Labels,
+    config: ModelConfig,
+    on_fold: Callable[[int, int, FoldResult], None],
+) -> list[FoldResult]:
+    """Train every fold in order; `on_fold` takes number, of how many, result as each is done."""
+    folds = folds_of(data, known, config)
+    results = []
+    for number, fold in enumerate(folds, 1):
+        result = train_fold(data, known, fold, config)
+        results.append(result)
+        on_fold(number, len(folds), result)
+    return results
+
+
+def shuffled_ic(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) -> tuple[float, int]:
+    """Return the information coefficient of a fold trained on shuffled one-minute returns.
+
+    And its number of test rows. It should be what chance gives: more means that something of the
+    test reached the training.
+    """
+    rng = np.random.default_rng(config.train.seed)
+    returns = known.returns["mag"].copy()
+    there = np.flatnonzero(~np.isnan(returns))
+    trained = there[np.isin(there, np.concatenate((fold.train, fold.stop)))]
+    returns[trained] = returns[rng.permutation(trained)]
+    target = labels.directions(returns, config.train.dead_zone_bps)
+    model = grow(data, target, fold, "p_up_1m", config.train)
+    # The raw score: calibrated, scores without skill are all the base rate.
+    score = np.asarray(model.booster.predict(data.rows[fold.test], raw_score=True, num_threads=1))
+    told = ~np.isnan(known.returns["mag"][fold.test])
+    tested = known.returns["mag"][fold.test][told]
+    return information_coefficient(score[told], tested), int(told.sum())
+
+
+def leaks(data: Dataset, config: ModelConfig) -> dict[str, float]:
+    """Return the features that explain the return up to the very next sample too well.
+
+    Name to squared rank correlation above 0.05. What is known at t explains little of what comes
+    right after; a feature that was taken one sample too late explains a good part of it.
+    """
+    returns = labels.forward_returns(
+        data.quotes.ts, data.quotes.mid, data.ts, config.features.sample_s * SECOND, 0,
+        session_ends(data.ts, config.features.session),
+    )  # fmt: skip
+    found = {}
+    for i, name in enumerate(NAMES):
+        there = ~np.isnan(returns) & ~np.isnan(data.rows[:, i])
+        ic = information_coefficient(data.rows[there, i], returns[there])
+        if ic * ic > LEAK_R2:
+            found[name] = ic * ic
+    return found
