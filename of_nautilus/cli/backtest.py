@@ -5,11 +5,13 @@ from functools import partial
 from typing import Any
 
 from of_nautilus.cli.progress import progress
+from of_nautilus.cli.report import report_runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("config", help="JSON file with a list of Nautilus backtest run configs")
+    parser.add_argument("--report", metavar="DIR", help="write a page of what the journal kept")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -17,12 +19,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from of_nautilus.backtest import load_run_configs, run_backtest
 
     shown = partial(bar, quiet=args.quiet)
-    results = [
-        run_backtest(config, progress=shown).figures for config in load_run_configs(args.config)
-    ]
+    configs = load_run_configs(args.config)
+    results = [run_backtest(config, progress=shown).figures for config in configs]
     if len(results) == 1:
-        return with_units(results[0])
-    return {f"run {i}": with_units(figures) for i, figures in enumerate(results, 1)}
+        figures = with_units(results[0])
+    else:
+        figures = {f"run {i}": with_units(result) for i, result in enumerate(results, 1)}
+    if args.report:
+        figures["report"] = report_runs(configs, args.report)
+    return figures
 
 
 def bar(events: int, *, quiet: bool) -> Any:

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions", type=int, default=4, help="sessions of six hours (%(default)s)"
     )
+    parser.add_argument("--report", metavar="DIR", help="where its page goes (the catalog)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     from of_nautilus.backtest import load_run_configs, run_backtest
     from of_nautilus.cli.backtest import bar, with_units
+    from of_nautilus.cli.report import report_runs
     from of_nautilus.demo import DemoConfig, generate
     from of_nautilus.demo.catalog import write_catalog
     from of_nautilus.errors import UserError
@@ -46,7 +48,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     planted = [p for p in market.planted if not p.near_miss]
     figures = {"catalog": args.catalog, "planted": len(planted), **result.figures}
     figures["seconds"] = round(time.perf_counter() - began, 3)
-    return with_units(figures)
+    shown_at = report_runs([loaded], args.report or args.catalog)
+    return {**with_units(figures), "report": ", ".join(shown_at)}
 
 
 def _config(catalog: str) -> Path:

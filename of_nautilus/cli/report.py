@@ -1,6 +1,7 @@
 """`of-nautilus report`: one HTML page of what a catalog's journal and market hold."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         figures["exported"] = [str(file) for file in written]
     figures["seconds"] = (round(time.perf_counter() - began, 3), "s")
     return figures
+
+
+def report_runs(configs: Iterable[Any], folder: str | Path) -> list[str]:
+    """Write a page for each instrument that a journal of these run configs kept; return them."""
+    from of_nautilus.errors import UserError
+    from of_nautilus.report import write_report
+
+    kept = [
+        (actor.config["catalog"], name)
+        for config in configs
+        for actor in config.engine.actors
+        if actor.actor_path == "of_nautilus.journal:Journal"
+        for name in actor.config["instrument_ids"]
+    ]
+    if not kept:
+        raise UserError("no journal among the actors", "--report", todo="add one to the run config")
+    return [
+        str(write_report(catalog, Path(folder) / f"{stem}.html", name))
+        for k, (catalog, name) in enumerate(dict.fromkeys(kept))
+        for stem in ["report" if not k else f"report_{k + 1}"]
+    ]

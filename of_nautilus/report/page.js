@@ -84,7 +84,8 @@
 
   function sizes() {
     const box = chart.getBoundingClientRect(), narrow = box.width < 640;
-    const margin = { l: narrow ? 44 : 64, r: 6, t: 26, b: 34 };
+    const letters = price(state.bars.high.reduce((a, b) => Math.max(a, b), 0)).length;
+    const margin = { l: 14 + 6.4 * letters + (narrow ? 0 : 14), r: 6, t: 26, b: 34 };
     const share = narrow ? 0.84 : 0.87;
     const width = (box.width - margin.l - margin.r) * share;
     const height = box.height - margin.t - margin.b;
@@ -277,10 +278,11 @@
       line(moved.x, moved.y, ink, 1.8, { dash: "dashdot" }),
       line(targets.x, targets.y, ink, 1.8, { dash: "dash" }),
       {
-        type: "scatter", mode: "markers", name: "entries", showlegend: false,
+        type: "scatter", mode: "markers+text", name: "entries", showlegend: false, textposition: "top left",
+        textfont: { color: ink, size: 12 }, text: own.map((t) => `<b>${t.number}</b>`),
         x: own.map((t) => t.x0), y: own.map((t) => t.entry * page.tick), customdata: own.map((t) => t.number),
         marker: { symbol: own.map((t) => (t.side > 0 ? "triangle-right" : "triangle-right-open")), size: 14, color: ink, line: outline },
-        text: own.map((t) => t.said_entry), hovertemplate: "%{text}<extra></extra>",
+        hovertext: own.map((t) => t.said_entry), hovertemplate: "%{hovertext}<extra></extra>",
       },
       {
         type: "scatter", mode: "markers", name: "exits", showlegend: false,
@@ -438,6 +440,10 @@
       yaxis2: pane("delta", "delta"), yaxis3: pane("cvd", "CVD"),
       shapes: [...marks.shapes, ...profile.shapes], annotations: [...marks.annotations, ...profile.annotations],
     };
+    if (box.narrow) for (const name of ["delta", "cvd", ...(page.ofi ? ["ofi"] : []), ...(page.vpin ? ["vpin"] : [])]) {
+      layout.annotations.push({ xref: "paper", yref: "paper", x: 0, y: where[name][1], text: name === "delta" ? name : name.toUpperCase(),
+        showarrow: false, xanchor: "left", yanchor: "top", font: { size: 10, color: css("--muted") } });
+    }
     let axis = 4;
     if (page.ofi) layout[`yaxis${axis++}`] = pane("ofi", "OFI");
     if (page.vpin) layout[`yaxis${axis++}`] = pane("vpin", "VPIN", { range: [0, 1] });
