@@ -2,16 +2,16 @@
 
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
+from nautilus_trader.config import msgspec_decoding_hook
 
+from of_nautilus.config import OrderFlowActorConfig
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.demo.market import generate
-from of_nautilus.engine import FlowConfig, FlowEngine, signals_of
-from of_nautilus.patterns.absorption import AbsorptionConfig
-from of_nautilus.patterns.initiative import InitiativeConfig
-from of_nautilus.patterns.sweep import SweepConfig
-from of_nautilus.patterns.thresholds import Thresholds
+from of_nautilus.engine import FlowEngine, signals_of
+from tests.market import demo_components
 
 MINUTE = 60 * 10**9
 HOLD = 6 * 10**9  # an absorption at a row speaks up this much later at most
@@ -32,16 +32,10 @@ def market():
 
 @pytest.fixture(scope="module")
 def signals(market):
-    # The robust rules with sizes that fit this market: between the planted and the nearly planted.
-    config = FlowConfig(
-        session=f"{market.config.session_hours}h",
-        ticks_per_row=10,
-        thresholds=Thresholds.ABSOLUTE,
-        absorption=AbsorptionConfig(min_volume=4.8, big_trade=0.6),
-        initiative=InitiativeConfig(min_delta=4.0),
-        sweep=SweepConfig(min_r1=0.6),
-    )
-    engine = FlowEngine(MarketScale(Decimal("0.1"), Decimal("0.001")), config)
+    # What the Actor is given in the demo's run, whose sizes lie between planted and near misses.
+    plain, _ = demo_components()
+    config = msgspec.convert(plain, OrderFlowActorConfig, dec_hook=msgspec_decoding_hook)
+    engine = FlowEngine(MarketScale(Decimal("0.1"), Decimal("0.001")), config.flow)
     trades = market.trades
     events = engine.run_trades(trades.ts, trades.price, trades.size, trades.side.astype(np.int8))
     return list(signals_of(events))

@@ -24,7 +24,8 @@ Record = Callable[[str, int, Callable[[], Made]], None]
 _APPROACH = 12  # bars of a move to the level, all in one direction
 _START = 3.5  # usual ranges away from the level where the approach begins
 _LOSS = 3.2  # usual ranges that a losing trade moves against its entry
-_HEAVY = 1.8  # absorptions that are traded are this much larger than the others
+_HEAVY_BAR = 2.1  # absorptions that are traded are this much larger than the others
+_HEAVY_LEVEL = 2.4
 
 
 class Script:
@@ -81,11 +82,11 @@ class Script:
         level = self.val if side > 0 else self.vah
         self.approach(level, side)
         if method == 1:
-            self.record("absorption_m1", side, self.maker(absorption_m1, side, _HEAVY))
+            self.record("absorption_m1", side, self.maker(absorption_m1, side, _HEAVY_BAR))
         else:
-            depth = int(np.clip(side * (self.plan.at - level), 3, 14))
+            depth = int(np.clip(side * (self.plan.at - level), 3, 9))
             self.record(
-                "absorption_m2", side, self.maker(absorption_m2, side, 0.75 * _HEAVY, depth=depth)
+                "absorption_m2", side, self.maker(absorption_m2, side, _HEAVY_LEVEL, depth=depth)
             )
         self.entry = self.plan.at
 
@@ -148,10 +149,12 @@ class Script:
         self.drift(-side, 9, lambda: side * self.gain() <= 0)
 
     def session_end(self, side: int, method: int) -> None:
-        """Nothing happens until the session is over."""
+        """Little happens, in favor, until the session is over."""
         self.absorb(side, method)
-        self.plan.center, self.plan.band = self.plan.at, 10
-        self.plan.background(self.plan.left, calm=0.22)
+        plan = self.plan
+        middle = plan.at + 15 * side
+        plan.confine(middle - 25, middle + 25)
+        plan.background(plan.left, calm=0.35)
 
     def wick(self, side: int, method: int) -> None:
         """A spike takes the stop, and price comes back over the level."""
@@ -168,17 +171,17 @@ class Script:
     def halt(self, side: int, method: int) -> None:
         """Three losers in a row, and an absorption that must no longer be traded."""
         self.wick(side, method)
-        self.wick(side, 3 - method)
-        self.stop(-side, method)
+        self.wick(-side, 3 - method)
+        self.wick(-side, method)
         self.absorb(side, method)
 
 
 # What each session after the first one plays, in turn: (episode, side, method of absorption).
 SCRIPTS: tuple[tuple[tuple[str, int, int], ...], ...] = (
-    (("target", 1, 1), ("break_even", -1, 2), ("trail", 1, 2)),
-    (("exhausted", 1, 2), ("stop", -1, 1), ("session_end", 1, 2)),
-    (("halt", 1, 2), ("diverged", -1, 1)),
+    (("target", 1, 1), ("break_even", -1, 2), ("trail", 1, 2), ("stop", -1, 1)),
+    (("exhausted", 1, 2), ("diverged", -1, 1), ("session_end", 1, 2)),
+    (("halt", 1, 1),),
 )
 # Bars that an episode may need.
-LENGTH = {"halt": 190, "session_end": 75, "target": 70}
-USUAL_LENGTH = 55
+LENGTH = {"halt": 160, "session_end": 45, "target": 60}
+USUAL_LENGTH = 48

@@ -13,12 +13,13 @@ from of_nautilus.demo.tape import KNOTS
 
 DIVERGENCE_BARS = 10
 BAND = 6.5  # usual ranges from a session's center to where price is pulled back
+WALL = 8.0  # and to where it turns at the latest
 _TRIES = 24
 _CONFINED = 6  # of them stay inside the range of the last bars
 # How close to a pattern the background may come, and by how much a realized price may differ.
 _DECLINE = 0.18
 _CONFIRMED = 0.90
-_SLACK = 3
+_SLACK = 5
 
 
 @njit(cache=True)
@@ -87,6 +88,7 @@ def walk(  # type: ignore[no-untyped-def]
     one_way,
     center,
     band,
+    wall,
     step,
     alpha,
     per_tick,
@@ -109,7 +111,7 @@ def walk(  # type: ignore[no-untyped-def]
     """Plan `bars` background bars from bar j at tick `at`; return where the last one ends.
 
     `drift` is ticks a bar, `one_way` +1 or -1 lets no bar end or trade the other way, and outside
-    `center` +- `band` price drifts back. `recent` holds the flow of the last twelve cells, which
+    `center` +- `band` price drifts back; `center` +- `wall` it does not pass. `recent` holds the flow of the last twelve cells, which
     `alpha` turns into drift: `lead` tells what it will add to the next bar, in ticks.
     """
     flow = np.empty(KNOTS)
@@ -135,6 +137,9 @@ def walk(  # type: ignore[no-untyped-def]
                 move = pull / KNOTS + calm * size * (own + told)
                 price += max(-2.2 * step, min(2.2 * step, move))  # a jump would be a sweep
                 price = max(float(ground), min(float(ceiling), price))
+                if band > 0:
+                    price = min(price, float(max(at, center + wall)))
+                    price = max(price, float(min(at, center - wall)))
                 recent[:-1] = recent[1:].copy()
                 recent[-1] = flow[k]
                 knots[i, k] = round(price)
@@ -225,6 +230,7 @@ class Plan:
         self.range_ticks, self.step = range_ticks, range_ticks / 3.3
         self.per_tick = 0.85 * delta_cap / range_ticks
         self.center, self.band = at, round(BAND * range_ticks)
+        self.wall = round(WALL * range_ticks)
         self.expected = bar_volume * activity(rng, bars, per_session)
         self.floor = 0.2 * delta_cap
         self.recent = np.zeros(KNOTS)
@@ -271,7 +277,8 @@ class Plan:
         band = 0 if one_way or drift or not self.guard else self.band
         self.at = int(
             walk(
-                self.rng, self.j, bars, self.at, drift, one_way, self.center, band, step,
+                self.rng, self.j, bars, self.at, drift, one_way, self.center, band,
+                self.wall, step,
                 self.alpha, self.per_tick, float(self.cap), self.guard, self.first, self.floor,
                 self.expected, self.bar_volume, self.recent, self.knots, self.tilt, self.volume,
                 self.delta, self.high, self.low, self.cvd, self.lead,
@@ -312,6 +319,17 @@ class Plan:
             ):
                 return False
         return True
+
+    def inside(self, since: int) -> bool:
+        """Whether the bars from `since` on close within the walls, or nearer than before them."""
+        closes = np.abs(self.knots[since : self.j, -1] - self.center)
+        before = abs(self.knots[since - 1, -1] - self.center) if since else 0
+        return bool((closes <= max(self.wall, before)).all())
+
+    def confine(self, low: int, high: int) -> None:
+        """Let price wander within [low, high] from here on, pulled back toward its middle."""
+        self.center, self.wall = (low + high) // 2, (high - low) // 2
+        self.band = max(1, self.wall - round(1.5 * self.range_ticks))
 
     def undo(self, j: int) -> None:
         """Forget the bars from j on."""

@@ -95,7 +95,7 @@ def absorption_m2(plan: Plan, side: int, power: float, miss: int = -1, depth: in
     path[-3:] = [-depth, 1 - depth, 1 - depth]
     price = plan.at - side * depth + (1 if side < 0 else 0)
     delta = 0.9 * total  # little of the other side, which would be absorbed as well
-    volume = max(plan.usual(), 1.5 * total)
+    volume = max(plan.usual(), 1.2 * total)
     plan.bar(side * path, volume, -side * delta, (kind, -side, round(total / bursts), bursts))
     return Made(price, {"volume": total, "attempts": bursts if miss != 1 else 1})
 
@@ -117,7 +117,7 @@ def initiative(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
 
 def sweep(plan: Plan, side: int, power: float, miss: int = -1) -> Made:
     """A thinned side of the book that three quick orders run through."""
-    levels = min(round(0.8 * plan.range_ticks * max(power, 0.8)), 27)
+    levels = min(round(plan.range_ticks * max(power, 0.8)), 27)
     kind = SWEEP
     if miss == 0:
         kind = SLOW_SWEEP

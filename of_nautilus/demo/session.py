@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from of_nautilus.demo.config import DemoConfig
 from of_nautilus.demo.episodes import LENGTH, SCRIPTS, USUAL_LENGTH, Script
-from of_nautilus.demo.plan import BAND, Plan
+from of_nautilus.demo.plan import Plan
 from of_nautilus.demo.plants import KINDS, Made, Planted
 
 QUIET_BARS = 45  # at the start, for what needs a history
 GAP_BARS = 4  # between planted patterns at least
+BEYOND = 1.0  # usual ranges that price may wander past the value area: its levels hold
 
 
 def script_of(session: int, config: DemoConfig) -> tuple[tuple[str, int, int], ...]:
@@ -53,8 +54,9 @@ class SessionPlan:
             last = name == "session_end"
             if last:  # near its level when its time comes
                 level = self.val if side > 0 else self.vah
-                plan.center = level + round(side * 4 * self.config.range_ticks)
-                plan.band = round(1.5 * self.config.range_ticks)
+                middle = level + round(side * 4 * self.config.range_ticks)
+                near = round(3 * self.config.range_ticks)
+                plan.confine(middle - near, middle + near)
             self.scatter(
                 todo if last else todo[::parts], (plan.left - needed) // (1 if last else parts)
             )
@@ -70,8 +72,8 @@ class SessionPlan:
     def center(self) -> None:
         """Let price wander around the last value area again."""
         if self.levels:
-            self.plan.center = (self.val + self.vah) // 2
-        self.plan.band = round(BAND * self.config.range_ticks)
+            beyond = round(BEYOND * self.config.range_ticks)
+            self.plan.confine(self.val - beyond, self.vah + beyond)
 
     def scatter(self, todo: list[tuple[str, int, int]], bars: int) -> None:
         """Plant patterns over the next bars, at random distances."""
@@ -102,7 +104,7 @@ class SessionPlan:
             if not (at_level and kind.startswith("absorption")):
                 j = plan.j
                 made = make(plan, side, self.config.power, miss)
-                if plan.clear(j, (kind,) if miss < 0 else ()):
+                if plan.clear(j, (kind,) if miss < 0 else ()) and plan.inside(j):
                     self.note(kind, side, miss >= 0, j, made)
                     return True
                 plan.undo(j)
