@@ -35,7 +35,7 @@ SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
 def walk(count: int, minutes: int, seed: int = 5) -> TradeColumns:
     """Trades of a random walk; their prices and sizes are ticks and lots as they are units."""
     rng = np.random.default_rng(seed)
-    ts = START + np.sort(rng.integers(0, minutes * MINUTE, count))
+    ts = START + np.sort(rng.integers(0, minutes * MINUTE // 1000, count)) * 1000
     return TradeColumns(
         price_precision=1,
         size_precision=3,

@@ -13,9 +13,14 @@ from PIL import Image
 
 from of_nautilus.cli.frame import main
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
-from of_nautilus.data import ClosedTrade, FootprintBar
+from of_nautilus.data import ClosedTrade, FootprintBar, PatternSignal, SessionRoll
+from of_nautilus.engine import FlowConfig, FlowEngine, SessionStarted
+from of_nautilus.engine.events import BarClosed
 from of_nautilus.errors import UserError
-from of_nautilus.journal import read_journal
+from of_nautilus.journal import Parts, read_journal
+from of_nautilus.midprice import read_path
+from of_nautilus.outcomes import report_card
+from of_nautilus.patterns.signal import Signal
 from of_nautilus.report import (
     Bars,
     book_heatmap,
@@ -29,11 +34,15 @@ from of_nautilus.report import (
     write_report,
 )
 from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
+from of_nautilus.report.card import journal_signals
 from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.pack import levels_of, pack
+from of_nautilus.scan import Market, scan
 from tests.report_catalog import (
+    INSTRUMENT,
     MINUTE,
     NAME,
+    SCALE,
     START,
     books,
     trade,
@@ -329,3 +338,38 @@ def test_the_command_writes_page_and_files(
     assert page.stat().st_size < 15e6
     assert len(list(files.iterdir())) == 4
     assert str(page) in capsys.readouterr().out
+
+
+def test_the_report_card_judges_the_signals_that_a_scan_finds(tmp_path: Path) -> None:
+    market = walk(30_000, 300)
+    folder = write_market(tmp_path / "card", market)
+    flow = FlowConfig(session="6h")
+    events = FlowEngine(SCALE, flow).run_trades(
+        market.ts_event, market.price, market.size, market.side
+    )
+    parts = Parts(folder)
+    for event in events:
+        if isinstance(event, BarClosed):
+            for signal in event.signals:
+                parts.add(PatternSignal.of(signal, INSTRUMENT.id, SCALE, signal.ts, at_close=True))
+            parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
+        elif isinstance(event, Signal):
+            parts.add(PatternSignal.of(event, INSTRUMENT.id, SCALE, event.ts, at_close=False))
+        elif isinstance(event, SessionStarted):
+            parts.add(SessionRoll.of(event, None, INSTRUMENT.id, SCALE, event.ts))
+    parts.write(10**19 // 2)
+    scanned = scan(Market(folder, INSTRUMENT), flow)
+    journal = journal_signals(folder, NAME, read_journal(folder, PatternSignal, NAME))
+    order = sorted(scanned.found, key=lambda f: (f.signal.ts, str(f.signal.pattern)))
+    mine = sorted(journal, key=lambda f: (f.signal.ts, str(f.signal.pattern)))
+    assert [f.signal.ts for f in mine] == [f.signal.ts for f in order]
+    assert [repr(f.r1) for f in mine] == [repr(f.r1) for f in order]
+    assert len(mine) > 5
+    text, _ = content(write_report(folder, tmp_path))
+    path = read_path(Market(folder, INSTRUMENT), scanned.sessions)
+    for cell in report_card(scanned.found, path, fee_rate=2 * float(INSTRUMENT.taker_fee)):
+        name = cell.pattern.replace("_", " ")
+        row = (
+            rf"<td class=text>{name}</td><td class=text>{cell.verdict}</td><td>{cell.minutes}</td>"
+        )
+        assert re.search(rf"{row}<td>{cell.signals}</td><td>{cell.clusters}</td>", text)

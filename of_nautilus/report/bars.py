@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,15 @@ from of_nautilus.core.bar_reading import unfinished_auction
 from of_nautilus.core.footprint import CELL_COLUMNS, ClosedBar
 from of_nautilus.core.imbalance import ImbalanceRule, find_stacks, flag_rows
 from of_nautilus.core.record import Ints
-from of_nautilus.core.ticks import MarketScale
 from of_nautilus.core.value_area import point_of_control
 from of_nautilus.data import FootprintBar
 from of_nautilus.engine import FlowConfig, FlowEngine
 from of_nautilus.engine.events import BarClosed
 from of_nautilus.errors import UserError
-from of_nautilus.ingest.columns import TradeColumns, iter_columns
 from of_nautilus.ingest.errors import IngestError
-from of_nautilus.ingest.fixedpoint import increment_units
 from of_nautilus.ingest.store import open_store
 from of_nautilus.journal import read_journal
+from of_nautilus.scan import Market
 
 FACTS = (
     "open_ts",
@@ -297,21 +294,15 @@ def _from_trades(
     instrument = instrument_of(catalog, name)
     if instrument is None:
         raise UserError(f"no definition of {name}", catalog, todo="ingest its trades again")
-    scale = MarketScale(
-        Decimal(str(instrument.price_increment)), Decimal(str(instrument.size_increment))
-    )
+    scale = Market(catalog, instrument).scale
     engine = FlowEngine(scale, FlowConfig.bars_only(bar_size=bar_size))
     closed: list[ClosedBar] = []
     last = 0
     try:
-        for piece in iter_columns(TradeColumns, catalog, name, start, end):
-            tick = increment_units(instrument.price_increment, piece.price_precision)
-            lot = increment_units(instrument.size_increment, piece.size_precision)
-            events = engine.run_trades(
-                piece.ts_event, piece.price // tick, piece.size // lot, piece.side
-            )
+        for ts, *trades in Market(catalog, instrument, start, end).trades():
+            events = engine.run_trades(ts, *trades)
             closed += [event.bar for event in events if isinstance(event, BarClosed)]
-            last = int(piece.ts_event.max())
+            last = int(ts.max())
     except IngestError as error:
         raise UserError(str(error), catalog) from None
     # The last bar is closed by time, so that a short range shows all its trades.

@@ -559,10 +559,11 @@
       history.replaceState(null, "", link.getAttribute("href"));
       showTrade(Number(link.dataset.trade));
     }));
-    let width = chart.clientWidth;
+    let width = chart.clientWidth, height = chart.clientHeight;
     new ResizeObserver(() => {
-      if (Math.abs(chart.clientWidth - width) < 2) return;
+      if (Math.abs(chart.clientWidth - width) < 2 && Math.abs(chart.clientHeight - height) < 80) return;
       width = chart.clientWidth;
+      height = chart.clientHeight;
       clearTimeout(state.timer);
       state.timer = setTimeout(async () => { await Plotly.Plots.resize(chart); await draw(); }, 80);
     }).observe(chart);

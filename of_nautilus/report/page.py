@@ -25,6 +25,7 @@ from of_nautilus.ingest.quality import check_catalog
 from of_nautilus.journal import read_journal
 from of_nautilus.report import pack, results, style, tables
 from of_nautilus.report.bars import instrument_of, read_bars, the_instrument
+from of_nautilus.report.card import card_section
 from of_nautilus.report.footprint import row_factor
 from of_nautilus.report.heatmap import draw_book, large_trades
 from of_nautilus.report.measures import read_book, read_vpin
@@ -81,7 +82,7 @@ class _Report:
         self.levels = read_journal(catalog, LevelEvent, name)
         self.notes = read_journal(catalog, JournalNote, name)
         self.rolls = read_journal(catalog, SessionRoll, name)
-        instrument = instrument_of(catalog, name)
+        self.instrument = instrument = instrument_of(catalog, name)
         self.money = str(instrument.quote_currency) if instrument else "quote units"
         base = instrument.get_base_currency() if instrument else None
         self.size = str(base) if base else "contracts" if instrument else "units"
@@ -294,7 +295,8 @@ class _Report:
     def _signals(self) -> str:
         if not len(self.signals):
             return self._section("Signals", '<p class="empty">No pattern was seen.</p>')
-        return self._section("Signals", tables.signals_table(self.signals))
+        card = card_section(self.catalog, self.instrument, self.signals, self.rolls)
+        return self._section("Signals", tables.signals_table(self.signals), card)
 
     def _decisions(self) -> str:
         if not len(self.decisions):
