@@ -228,7 +228,7 @@ def test_every_trade_agrees_with_the_positions(ran: Ran) -> None:
 def test_every_trade_agrees_with_the_fills_report(ran: Ran) -> None:
     report, trades = ran.fills, ran.table(ClosedTrade)
     lots = report.last_qty.map(lambda text: Decimal(str(text)) / LOT).sum()
-    assert lots == (trades.bought_quantity + trades.sold_quantity).sum()
+    assert lots == int((trades.bought_quantity + trades.sold_quantity).sum())
     paid = report.commission.map(lambda text: Decimal(str(text).split()[0])).sum()
     assert paid == sum((Decimal(fee) for fee in trades.fees), Decimal(0))
 
@@ -260,8 +260,13 @@ def test_no_position_is_ever_without_a_stop(ran: Ran) -> None:
 
 def _digests(ran: Ran) -> dict[str, str]:
     told = [
-        (type(event).__name__, str(order), event.ts_event, event.ts_init)
-        + (str(event.last_px), str(event.last_qty)) * isinstance(event, OrderFilled)
+        (
+            type(event).__name__,
+            *(str(getattr(event, name, "")) for name in ("client_order_id", "last_px", "last_qty")),
+            *(str(getattr(order, name, "")) for name in ("side", "price", "trigger_price")),
+            event.ts_event,
+            event.ts_init,
+        )
         for event, order in ran.events()
     ]
     tables = [ran.table(kind).to_csv() for kind in (*FLOW_TYPES, *STRATEGY_TYPES)]

@@ -111,8 +111,9 @@ def walk(  # type: ignore[no-untyped-def]
     """Plan `bars` background bars from bar j at tick `at`; return where the last one ends.
 
     `drift` is ticks a bar, `one_way` +1 or -1 lets no bar end or trade the other way, and outside
-    `center` +- `band` price drifts back; `center` +- `wall` it does not pass. `recent` holds the flow of the last twelve cells, which
-    `alpha` turns into drift: `lead` tells what it will add to the next bar, in ticks.
+    `center` +- `band` price drifts back; `center` +- `wall` it does not pass. `recent` holds the
+    flow of the last twelve cells, which `alpha` turns into drift: `lead` tells what it will add to
+    the next bar, in ticks.
     """
     flow = np.empty(KNOTS)
     for i in range(j, j + bars):
