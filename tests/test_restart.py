@@ -7,7 +7,11 @@ import msgspec
 import pytest
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.backtest.models import MakerTakerFeeModel
-from nautilus_trader.config import BacktestEngineConfig, LoggingConfig
+from nautilus_trader.config import (
+    BacktestEngineConfig,
+    ImportableControllerConfig,
+    LoggingConfig,
+)
 from nautilus_trader.model.currencies import USDT
 from nautilus_trader.model.data import OrderBookDelta, TradeTick
 from nautilus_trader.model.enums import AccountType, BookType, OmsType, OrderType
@@ -17,7 +21,7 @@ from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from of_nautilus.actor import OrderFlowActor
 from of_nautilus.config import OrderFlowActorConfig, OrderFlowStrategyConfig
-from of_nautilus.demo import DemoConfig, generate
+from of_nautilus.demo import generate
 from of_nautilus.demo.catalog import DEMO_ID, write_catalog
 from of_nautilus.strategy import OrderFlowStrategy
 from tests.market import demo_components
@@ -29,7 +33,7 @@ pytestmark = pytest.mark.slow
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """The demo market's events, in the order in which a backtest sees them."""
     path: Path = tmp_path_factory.mktemp("demo")
-    write_catalog(generate(DemoConfig(sessions=3)), path)
+    write_catalog(generate(), path)
     catalog = ParquetDataCatalog(str(path))
     trades = catalog.query(TradeTick, identifiers=[DEMO_ID])
     deltas = catalog.query(OrderBookDelta, identifiers=[DEMO_ID])
@@ -53,7 +57,17 @@ def _hook(kind: type[Any], value: Any) -> Any:
 
 
 def engine(instrument: Any) -> BacktestEngine:
-    made = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    made = BacktestEngine(
+        BacktestEngineConfig(
+            logging=LoggingConfig(bypass_logging=True),
+            # With a controller the host lets strategies come and go while it runs.
+            controller=ImportableControllerConfig(
+                controller_path="nautilus_trader.trading.controller:Controller",
+                config_path="nautilus_trader.common.config:ActorConfig",
+                config={},
+            ),
+        )
+    )
     made.add_venue(
         venue=Venue("SIM"),
         oms_type=OmsType.NETTING,
@@ -80,39 +94,58 @@ def told(trade: Any) -> tuple[Any, ...]:
     )
 
 
+def feed(running: BacktestEngine, data: list[Any]) -> None:
+    """Add each type of data by itself: the host looks at the first item only."""
+    for kind in (TradeTick, OrderBookDelta):
+        running.add_data([item for item in data if isinstance(item, kind)])
+
+
+def restart(running: BacktestEngine, now: int) -> tuple[OrderFlowStrategy, OrderFlowStrategy]:
+    """Put a new strategy in the place of the running one; return both."""
+    (first,) = running.trader.strategies()
+    saved = first.on_save()
+    # What a kill leaves behind: the venue's position and orders, and the saved bytes.
+    running.trader.remove_strategy(first.id)
+    second = strategy()
+    second.on_load(saved)
+    running.trader.add_strategy(second)
+    second.clock.set_time(now)
+    running.trader.start_strategy(second.id)
+    return first, second
+
+
 def test_every_trade_survives_a_restart_in_its_middle(events) -> None:
     instrument, data = events
     straight = engine(instrument)
-    straight.add_data(data)
+    feed(straight, data)
     straight.run()
     trades = list(straight.trader.strategies()[0].trades)
     straight.dispose()
-    assert len(trades) >= 3
-    for trade in trades[:6]:
+    assert len(trades) >= 6
+    halted, done, seen = engine(instrument), [], 0
+    for trade in trades:
         middle = (trade.opened + trade.closed) // 2
         cut = next(i for i, item in enumerate(data) if item.ts_init > middle)
-        halted = engine(instrument)
-        halted.add_data(data[:cut])
+        halted.clear_data()
+        feed(halted, data[seen:cut])
         halted.run(streaming=True)
-        (first,) = halted.trader.strategies()
-        saved = first.on_save()
-        # What a kill leaves behind: the venue's position and orders, and the saved bytes.
-        halted.trader.stop_strategy(first.id)
-        halted.trader.remove_strategy(first.id)
+        resting = {(o.client_order_id, o.leaves_qty) for o in halted.cache.orders_open()}
+        sent = len(halted.cache.orders())
+        first, second = restart(halted, data[cut - 1].ts_init)
+        done += first.trades
         (position,) = halted.cache.positions_open()
         stops = [o for o in halted.cache.orders_open() if o.order_type == OrderType.STOP_MARKET]
         assert sum(o.leaves_qty for o in stops) == position.quantity
-        second = strategy()
-        second.on_load(saved)
-        halted.trader.add_strategy(second)
-        halted.trader.start_strategy(second.id)
         assert second.manager.state.in_trade
         # Nothing was sent: what rests at the venue is still what the trade needs.
-        assert len(halted.cache.orders_open()) == len(stops) + 1
-        halted.clear_data()
-        halted.add_data(data[cut:])
-        halted.run(streaming=True)
-        assert told(second.trades[0]) == told(trade)
-        assert [told(t) for t in second.trades] == [told(t) for t in trades[trades.index(trade) :]]
-        halted.end()
-        halted.dispose()
+        assert len(halted.cache.orders()) == sent
+        assert {(o.client_order_id, o.leaves_qty) for o in halted.cache.orders_open()} == resting
+        seen = cut
+    halted.clear_data()
+    feed(halted, data[seen:])
+    halted.run(streaming=True)
+    (last,) = halted.trader.strategies()
+    done += last.trades
+    halted.end()
+    halted.dispose()
+    assert [told(trade) for trade in done] == [told(trade) for trade in trades]
