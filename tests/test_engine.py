@@ -231,6 +231,7 @@ def test_bad_data_is_counted_and_survived() -> None:
         "bad_size": 2,
         "backwards": 1,
         "unclassified": 1,
+        "by_tick_rule": 0,
         "off_grid_prices": 0,
         "off_grid_sizes": 0,
     }
@@ -247,6 +248,21 @@ def test_trades_outside_the_session_are_counted_and_left_out() -> None:
     engine.on_trade(opening, 1000, 4, 1)
     assert engine.quality["outside_session"] == 1
     assert engine.cvd == 4
+
+
+def test_the_tick_rule_gives_a_side_where_the_feed_has_none() -> None:
+    config = FlowConfig.bars_only(tick_rule=True, windows_s=(60.0,))
+    engine = FlowEngine(SCALE, config)
+    start = 1_700_000_040 * SECOND
+    # Unknown before the first change; then the sign of the last one; a known side stays.
+    tape = [(100, 0), (100, 0), (101, 0), (101, 0), (100, 0), (100, 1), (100, 0)]
+    for i, (price, side) in enumerate(tape):
+        engine.on_trade(start + i, price, 1 << i, side)
+    window = engine.window(0)
+    (bar,) = (e.bar for e in engine.advance(start + MINUTE) if isinstance(e, BarClosed))
+    assert (bar.buy, bar.sell, bar.unclassified) == (4 + 8 + 32, 16 + 64, 1 + 2)
+    assert (window["buy"], window["sell"], window["unclassified"]) == (44, 80, 3)
+    assert engine.quality["by_tick_rule"] == 4
 
 
 def test_decimals_of_the_host_are_floored_to_the_grid_and_counted() -> None:

@@ -174,6 +174,15 @@ def is_full(bar):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def has_row(bar, cells, price):  # type: ignore[no-untyped-def]
+    """Return whether `cells` has the row of a price; an empty bar has it for any (compiled)."""
+    if bar.trades == 0:
+        return True
+    row = price if bar.ticks_per_row == 1 else price // bar.ticks_per_row
+    return 0 <= row - bar.base_row < len(cells)
+
+
+@njit(cache=True)
 def add_trade(bar, cells, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Add one trade to the open bar; False, and nothing changed, if its row is outside `cells`."""
     # Rows of one tick are spared the division, which costs as much as all the rest.

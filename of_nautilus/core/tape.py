@@ -113,12 +113,19 @@ def _quote_side(tape, ring, ts, price):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def classify(tape, ring, ts, price, flag):  # type: ignore[no-untyped-def]
-    """Return the side of a trade (compiled): +1 buyer, -1 seller, 0 unknown."""
+def tick_direction(tape, price):  # type: ignore[no-untyped-def]
+    """Return the sign of the last change of price, this one included; 0 before any (compiled)."""
     if tape.has_price and price != tape.last_price:
         tape.direction = 1 if price > tape.last_price else -1
     tape.has_price = 1
     tape.last_price = price
+    return tape.direction
+
+
+@njit(cache=True)
+def classify(tape, ring, ts, price, flag):  # type: ignore[no-untyped-def]
+    """Return the side of a trade (compiled): +1 buyer, -1 seller, 0 unknown."""
+    tick_direction(tape, price)
     if flag != 0:
         tape.by_flag += 1
         return 1 if flag > 0 else -1

@@ -99,6 +99,9 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         See `core.sessions.SessionClock`.
     cvd_reset : CvdResets
         When the cumulative delta starts anew.
+    tick_rule : bool
+        Whether a trade without a known aggressor takes the sign of the last change of price; for
+        feeds that do not say who it was.
     rules : Rules
         Whose definitions the detectors follow: "robust", in units taken from the market, or
         "source", in ticks and lots.
@@ -132,6 +135,7 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ticks_per_row: int = 1
     session: str = "FULL_DAY"
     cvd_reset: CvdResets = CvdResets.SESSION
+    tick_rule: bool = False
     rules: Rules = Rules.ROBUST
     thresholds: Thresholds = Thresholds.QUANTILE
     absorption: AbsorptionConfig | None = AbsorptionConfig()

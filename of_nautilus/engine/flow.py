@@ -80,6 +80,7 @@ class FlowEngine:
         engine.profile.ticks_per_row = 1
         engine.level.next_due = steps.NEVER
         on = engine.on
+        on.tick_rule = config.tick_rule
         on.absorption = config.absorption is not None
         on.sizes = self._detector.gated
         on.sweep = config.sweep is not None

@@ -16,6 +16,7 @@ from of_nautilus.core.impact import KYLE, ROLL
 from of_nautilus.core.large_trades import SIZE_QUANTILE
 from of_nautilus.core.profile import PROFILE
 from of_nautilus.core.record import FLOAT, INT, record
+from of_nautilus.core.tape import TAPE, tick_direction
 from of_nautilus.core.ticks import steps_of, whole_microseconds
 from of_nautilus.core.vpin import VPIN
 from of_nautilus.core.vwap import VWAP
@@ -43,11 +44,13 @@ QUALITY = record(
     ("bad_size", INT),
     ("backwards", INT),
     ("unclassified", INT),
+    ("by_tick_rule", INT),
     ("off_grid_prices", INT),
     ("off_grid_sizes", INT),
 )
 # Which concepts are on.
 SWITCHES = record(
+    ("tick_rule", INT),
     ("absorption", INT),
     ("sizes", INT),
     ("sweep", INT),
@@ -72,6 +75,7 @@ ENGINE = record(
     ("layout", INT, (6, 3)),  # of the arena: start, rows and columns of each growable array
     ("on", SWITCHES),
     ("quality", QUALITY),
+    ("ticker", TAPE),
     ("bar", BAR),
     ("cvd", CVD),
     ("level", LEVEL_ABSORPTION),
@@ -116,8 +120,15 @@ def _take(  # type: ignore[no-untyped-def]
         return 6
     if on.profile and not _fits(engine.profile, hist, price):
         return 4
-    if not footprint.add_trade(engine.bar, cells, ts, price, size, side):
+    if not footprint.has_row(engine.bar, cells, price):
         return 2
+    # Everything fits: from here on the trade is taken.
+    if on.tick_rule:
+        direction = tick_direction(engine.ticker, price)
+        if side == 0:
+            side = direction
+            engine.quality.by_tick_rule += side != 0
+    footprint.add_trade(engine.bar, cells, ts, price, size, side)
     if engine.bar.trades == 1 and engine.bar.close_ts < engine.next_event:
         engine.next_event = engine.bar.close_ts
     engine.quality.backwards += late
@@ -231,6 +242,12 @@ def step_decimals(state, arena, ts, price, size, side):  # type: ignore[no-untyp
 
 
 @njit(inline="always")
+def _side(engine, side):  # type: ignore[no-untyped-def]
+    """The side that the trade just taken was given."""
+    return engine.ticker.direction if engine.on.tick_rule and side == 0 else side
+
+
+@njit(inline="always")
 def _take_taped(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
     engine = state[0]
     code = 7
@@ -238,7 +255,7 @@ def _take_taped(state, arena, tape, tails, ts, price, size, side):  # type: igno
         taken = engine.quality.trades
         code = _take_one(state, arena, ts, price, size, side)
         if engine.quality.trades > taken:
-            windows.add_trade(engine.tape, tape, engine.last_ts, price, size, side)
+            windows.add_trade(engine.tape, tape, engine.last_ts, price, size, _side(engine, side))
     return code
 
 
@@ -284,7 +301,8 @@ def run(  # type: ignore[no-untyped-def]
             ts[i], price[i], size[i], np.int64(side[i]),
         )  # fmt: skip
         if windowed and engine.quality.trades > taken:
-            windows.add_trade(engine.tape, tape, engine.last_ts, price[i], size[i], side[i])
+            way = _side(engine, np.int64(side[i]))
+            windows.add_trade(engine.tape, tape, engine.last_ts, price[i], size[i], way)
         if code != 0:
             return i, code
     return len(ts), 0
