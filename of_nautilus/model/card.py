@@ -238,8 +238,8 @@ def markdown(card: dict[str, Any]) -> str:
         "",
         f"**{card['verdict'][0].upper()}{card['verdict'][1:]}.**",
         "",
-        f"Data {card['data']['first']} to {card['data']['last']}, {card['data']['vectors']} vectors,"
-        f" features `{card['features']['sha256'][:16]}`, variants tried: {card['tried']}.",
+        f"Data {card['data']['first']} to {card['data']['last']}: {card['data']['vectors']} vectors"
+        f" of `{card['features']['sha256'][:16]}`; variants tried: {card['tried']}.",
         "" if card["complete"] else "\nTraining was stopped: these are the folds that were done.\n",
         "| test | rows | IC 1 min | IC 5 min | AUC 1 min | AUC 5 min | log loss 1 min (base) |"
         " hit rate 1 min (calls) |",

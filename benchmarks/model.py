@@ -1,0 +1,91 @@
+"""The model: features of a liquid market over arrays and live, one prediction."""
+
+import statistics
+import time
+
+import numpy as np
+
+from benchmarks._host import LOT, ROUNDS, TICK
+from of_nautilus.core.book import F_LAST
+from of_nautilus.core.record import Ints
+from of_nautilus.core.ticks import MarketScale
+from of_nautilus.demo import DemoConfig, generate
+from of_nautilus.model.computer import FeatureComputer, merge_events
+from of_nautilus.model.features import COUNT, NAMES
+
+BARS = {
+    "features_events_per_s": (">=", 1e6),
+    "feature_p99_us": ("<", 200.0),
+    "predict_p99_us": ("<", 300.0),
+}
+SCALE = MarketScale(TICK, LOT)
+TREES = 300
+
+
+def run() -> dict[str, float]:
+    """Measure events a second in one batch, and the 99th percentile of a vector and a prediction.
+
+    A vector's time is that of the event in front of which it is written, all of it.
+    """
+    events = _events()
+    _batch(events)
+    times = [_batch(events) for _ in range(ROUNDS)]
+    return {
+        "features_events_per_s": len(events) / statistics.median(times),
+        "feature_p99_us": float(np.percentile(_live(events[:200_000]), 99)) * 1e6,
+        "predict_p99_us": float(np.percentile(_predictions(), 99)) * 1e6,
+    }
+
+
+def _events() -> Ints:
+    """Some ten orders a second, as a liquid market has them."""
+    market = generate(DemoConfig(sessions=2, order_size=20))
+    t, d = market.trades, market.deltas
+    trades = np.column_stack((t.ts, t.price, t.size, t.side)).astype(np.int64)
+    side, flags = np.where(d.side < 0, 2, d.side), np.where(d.last, F_LAST, 0)
+    columns = (d.action, side, d.price, d.size, flags, d.sequence, d.ts)
+    return merge_events(trades, t.ts, np.column_stack(columns).astype(np.int64), d.ts)
+
+
+def _batch(events: Ints) -> float:
+    computer = FeatureComputer(SCALE, on_vectors=lambda *_: None)
+    begin = time.perf_counter()
+    computer.run(events)
+    return time.perf_counter() - begin
+
+
+def _live(events: Ints) -> list[float]:
+    """The seconds of each event that brought a vector."""
+    came: list[int] = []
+    computer = FeatureComputer(SCALE, on_vectors=lambda *_: came.append(1))
+    taken = []
+    for i in range(len(events)):
+        row = events[i : i + 1]
+        begin = time.perf_counter()
+        computer.run(row)
+        spent = time.perf_counter() - begin
+        if came:
+            came.clear()
+            taken.append(spent)
+    return taken
+
+
+def _predictions() -> list[float]:
+    """The seconds of each prediction of three forests of 300 trees."""
+    import lightgbm
+
+    from of_nautilus.model.forest import parse_forest
+    from of_nautilus.model.prediction import probability
+
+    rng = np.random.default_rng(1)
+    rows, target = rng.normal(size=(20_000, COUNT)), rng.normal(size=20_000)
+    data = lightgbm.Dataset(rows, target, feature_name=list(NAMES))
+    params = {"num_leaves": 31, "max_depth": 6, "verbosity": -1, "num_threads": 1}
+    forest = parse_forest(lightgbm.train(params, data, TREES).model_to_string())
+    taken = []
+    for row in rows[:5_000]:
+        begin = time.perf_counter()
+        for _ in range(3):
+            probability(forest.score(row), 1.0, 0.0)
+        taken.append(time.perf_counter() - begin)
+    return taken

@@ -1,0 +1,288 @@
+"""Training and prediction: finds what is planted, says when there is nothing, sees no future."""
+
+import json
+import shutil
+from pathlib import Path
+
+import lightgbm
+import msgspec
+import numpy as np
+import pytest
+
+from of_nautilus.cli.frame import main
+from of_nautilus.errors import UserError
+from of_nautilus.model import card as card_
+from of_nautilus.model import dataset, training
+from of_nautilus.model.config import ModelConfig, TrainConfig, load_config
+from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
+from of_nautilus.model.forest import parse_forest
+from of_nautilus.model.prediction import Predictor
+from of_nautilus.model.quotes import Quotes
+from tests.test_model_features import SCALE, demo_events
+
+S = 1_000_000_000
+HOUR = 3_600 * S
+START = 1_704_672_000 * S  # a Monday, midnight
+CONFIG = ModelConfig(
+    catalog="",
+    instrument_id="X.SIM",
+    folder="",
+    train=TrainConfig(fold_hours=2, train_folds=4, test_folds=2, rounds=60, threads=1),
+)
+
+
+def made_up(alpha: float, hours: int = 12, seed: int = 1) -> dataset.Dataset:
+    """Vectors of noise, of which one drives the mid with `alpha` of the noise's strength."""
+    rng = np.random.default_rng(seed)
+    n = hours * 720
+    rows = rng.normal(size=(n, COUNT))
+    rows[rng.random(rows.shape) < 0.01] = np.nan
+    driver = np.zeros(n)
+    for i in range(1, n):
+        driver[i] = 0.9 * driver[i - 1] + rng.normal()
+    rows[:, INDEX["ofi_norm_1m"]] = driver
+    steps = rng.normal(size=n) + alpha * driver
+    double_mid = 2 * np.round(60_000 + 10 * np.cumsum(steps)).astype(np.int64)
+    ts = START + 5 * S * np.arange(n)
+    # The step that a vector drives comes while the next five seconds pass.
+    quotes = Quotes(ts + 2 * S, double_mid // 2 - 1, double_mid // 2 + 1)
+    return dataset.Dataset(ts, rows, quotes)
+
+
+def trained(data: dataset.Dataset, config: ModelConfig = CONFIG) -> tuple[list, dict]:
+    known = training.label(data, config)
+    results = training.walk(data, known, config, lambda *told: None)
+    shuffled = training.shuffled_ic(data, known, results[-1].fold, config)
+    suspects = training.leaks(data, config)
+    return results, card_.make_card(data, known, config, results, len(results), suspects, shuffled)
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[dataset.Dataset, list, dict]:
+    data = made_up(0.06)
+    return data, *trained(data)
+
+
+def test_what_is_planted_is_found(planted) -> None:
+    *_, card = planted
+    assert card["all"]["mag"]["ic"]["low"] > 0
+    assert card["all"]["p_up_1m"]["auc"] > 0.52
+    assert card["verdict"].startswith("it ranks the next minute's returns better than chance")
+    assert next(iter(card["importance"]["p_up_1m"])) == "ofi_norm_1m"
+    assert card["shuffled_labels"]["covers_zero"]
+    assert card["leak_suspects"] == {}
+
+
+def test_where_nothing_is_planted_it_says_so() -> None:
+    _, card = trained(made_up(0.0))
+    ic = card["all"]["mag"]["ic"]
+    assert ic["low"] <= 0 <= ic["high"]
+    assert "cannot be told from chance" in card["verdict"]
+
+
+def test_a_feature_from_one_bar_ahead_is_caught(planted) -> None:
+    data, *_ = planted
+    mid = data.quotes.mid
+    rows = data.rows.copy()
+    momentum = np.concatenate((np.full(12, np.nan), mid[12:] / mid[:-12] - 1))
+    rows[:, INDEX["mom_1m_bps"]] = momentum
+    honest = dataset.Dataset(data.ts + 3 * S, rows, data.quotes)
+    assert training.leaks(honest, CONFIG) == {}
+    rows = rows.copy()
+    rows[:-1, INDEX["mom_1m_bps"]] = momentum[1:]
+    ahead = dataset.Dataset(honest.ts, rows, data.quotes)
+    assert list(training.leaks(ahead, CONFIG)) == ["mom_1m_bps"]
+    known = training.label(ahead, CONFIG)
+    results = training.walk(ahead, known, CONFIG, lambda *told: None)
+    told = card_.make_card(ahead, known, CONFIG, results, 1, training.leaks(ahead, CONFIG), None)
+    assert told["verdict"] == "look for a leak first: mom_1m_bps"
+
+
+def test_a_prefix_trains_the_same_models_and_seeds_decide() -> None:
+    data = made_up(0.05, hours=16)
+    cut = 12 * 720
+    prefix = dataset.Dataset(data.ts[:cut], data.rows[:cut], data.quotes)
+    known = training.label(data, CONFIG)
+    whole = training.walk(data, known, CONFIG, lambda *told: None)
+    early = training.walk(prefix, training.label(prefix, CONFIG), CONFIG, lambda *told: None)
+    assert (len(whole), len(early)) == (2, 1)
+    for name, model in early[0].models.items():
+        assert model.booster.model_to_string() == whole[0].models[name].booster.model_to_string()
+        told, again = early[0].predictions[name], whole[0].predictions[name]
+        assert told.tobytes() == again.tobytes()
+    # What the test was does not reach the training.
+    returns = {name: r.copy() for name, r in known.returns.items()}
+    for r in returns.values():
+        r[whole[0].fold.test] *= -1
+    other = training.train_fold(data, training.Labels(returns, known.known), whole[0].fold, CONFIG)
+    assert other.predictions["mag"].tobytes() == whole[0].predictions["mag"].tobytes()
+
+
+def test_no_label_reaches_over_the_end_of_a_session() -> None:
+    data = made_up(0.0, hours=3)
+    config = msgspec.structs.replace(
+        CONFIG, features=msgspec.structs.replace(CONFIG.features, session="1h")
+    )
+    known = training.label(data, config)
+    left = HOUR - (data.ts - START) % HOUR
+    for name, horizon in training.HORIZONS.items():
+        beyond = left < horizon + 50_000_000
+        assert np.isnan(known.returns[name][beyond]).all()
+        assert np.isfinite(known.returns[name][~beyond]).mean() > 0.95
+
+
+def test_probabilities_are_calibrated() -> None:
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=20_000)
+    up = (rng.random(20_000) < 1 / (1 + np.exp(-(0.5 * score - 0.2)))).astype(float)
+    scale, offset = training.platt(score, up)
+    assert (scale, offset) == (pytest.approx(0.5, abs=0.06), pytest.approx(-0.2, abs=0.06))
+    scale, offset = training.platt(score, up[::-1])
+    assert abs(scale) < 0.06
+
+
+def test_the_forest_gives_lightgbms_bits(planted) -> None:
+    data, results, _ = planted
+    for model in results[-1].models.values():
+        forest = parse_forest(model.booster.model_to_string())
+        told = model.booster.predict(data.rows[:2000], raw_score=True)
+        assert [forest.score(row) for row in data.rows[:2000]] == told.tolist()
+    with pytest.raises(ValueError, match="`text`"):
+        parse_forest("no model")
+    rng = np.random.default_rng(0)
+    kinds = lightgbm.Dataset(rng.integers(0, 9, (500, 1)), rng.normal(size=500),
+                             categorical_feature=[0], params={"min_data_per_group": 1})  # fmt: skip
+    split = lightgbm.train({"verbosity": -1, "cat_smooth": 0, "min_data_per_group": 1}, kinds, 1)
+    with pytest.raises(ValueError, match="numerical splits"):
+        parse_forest(split.model_to_string())
+
+
+@pytest.fixture
+def folder(planted, tmp_path: Path) -> Path:
+    _, results, card = planted
+    card_.write_fold(tmp_path, len(results), results[-1])
+    card_.write_card(tmp_path, card)
+    return tmp_path
+
+
+def test_the_card_predicts_what_training_did(planted, folder) -> None:
+    data, results, _ = planted
+    predictor = Predictor(folder)
+    rows = results[-1].fold.test[:200]
+    for k, row in enumerate(rows):
+        told = predictor.predict(data.rows[row])
+        said = [results[-1].predictions[name][k] for name in training.TARGETS]
+        assert [told.p_up_1m, told.p_up_5m, told.magnitude] == pytest.approx(said, rel=1e-12)
+    assert "| test | rows |" in (folder / "card.md").read_text()
+    assert (folder / "calibration.svg").read_text().count("<circle") > 5
+    with pytest.raises(ValueError, match="`row`"):
+        predictor.predict(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"features": {"sha256": "0" * 64}}, f"features {'0' * 12} are not those of this package"),
+        ({"version": 99}, "a card of version 99, this is 1"),
+        ({"models": None}, "train the model again"),
+        (None, "train a model first"),
+    ],
+)
+def test_a_model_of_another_version_is_refused(folder, change, said) -> None:
+    path = folder / "card.json"
+    if change is None:
+        path.unlink()
+    elif change.get("models", 0) is None:
+        shutil.rmtree(next(folder.glob("fold_*")))
+    else:
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError, match=said):
+        Predictor(folder)
+
+
+def test_data_that_are_too_short_say_what_to_do() -> None:
+    data = made_up(0.0, hours=4)
+    with pytest.raises(UserError, match=r"2 folds of 2 h, 6 needed; ingest more days"):
+        training.walk(data, training.label(data, CONFIG), CONFIG, lambda *told: None)
+
+
+def test_a_wrong_config_is_one_line(tmp_path) -> None:
+    path = tmp_path / "model.json"
+    path.write_text('{"catalog": "c", "instrument_id": "X.SIM", "folder": "f", "horizon": 3}')
+    with pytest.raises(UserError, match="unknown field `horizon`"):
+        load_config(path)
+    with pytest.raises(ValueError, match="`train_folds` must be >= 1, was 0"):
+        TrainConfig(train_folds=0)
+    with pytest.raises(UserError, match="name a model config"):
+        load_config(tmp_path / "none.json")
+
+
+@pytest.mark.slow
+def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch) -> None:
+    from of_nautilus.demo import DemoConfig, generate
+    from of_nautilus.demo.catalog import DEMO_ID, write_catalog
+
+    write_catalog(generate(DemoConfig(seed=3, sessions=3, session_hours=3)), tmp_path / "cat")
+    told = {
+        "catalog": str(tmp_path / "cat"),
+        "instrument_id": DEMO_ID,
+        "folder": str(tmp_path / "model"),
+        "train": {"fold_hours": 1, "train_folds": 4, "test_folds": 2, "rounds": 20},
+    }
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(told))
+    assert main(["train", str(path), "--quiet"]) == 2
+    assert "run `of-nautilus features` first" in capsys.readouterr().err
+    assert main(["features", str(path), "--processes", "1"]) == 0
+    assert FEATURES_HASH in capsys.readouterr().out
+    written = dataset.read_features(load_config(path))
+    events = demo_events(seed=3, sessions=3, session_hours=3)
+    ts, rows = dataset.compute(events, SCALE)
+    assert written.ts.tobytes() == ts.tobytes()
+    assert np.ascontiguousarray(written.rows).tobytes() == rows.tobytes()
+
+    walk = training.walk
+
+    def interrupted(data, known, config, on_fold):
+        def once(number, of, result):
+            on_fold(number, of, result)
+            raise KeyboardInterrupt
+
+        walk(data, known, config, once)
+
+    monkeypatch.setattr(training, "walk", interrupted)
+    assert main(["train", str(path), "--quiet"]) == 130
+    half = Predictor(tmp_path / "model" / "model")
+    assert half.card["complete"] is False
+    monkeypatch.undo()
+    assert main(["train", str(path), "--json", str(tmp_path / "out.json")]) == 0
+    whole = Predictor(tmp_path / "model" / "model")
+    assert whole.card["complete"] is True
+    assert json.loads((tmp_path / "out.json").read_text())["folds"] == len(whole.card["folds"]) == 2
+    prediction = whole.predict(rows[-1])
+    assert 0 < prediction.p_up_1m < 1
+    assert main(["study", "ofi", DEMO_ID, "--catalog", str(tmp_path / "cat")]) == 0
+    assert "best level, next bar" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alpha", [0.3, 0.0])
+def test_a_demo_markets_planted_relation_is_recovered(alpha: float) -> None:
+    events = demo_events(
+        seed=11, sessions=8, ofi_alpha=alpha, planted=0, near_misses=0, episodes=False
+    )
+    from of_nautilus.model.quotes import quotes_of
+
+    data = dataset.Dataset(*dataset.compute(events, SCALE), quotes_of(events))
+    train = TrainConfig(fold_hours=6, train_folds=4, test_folds=2)
+    _, card = trained(data, msgspec.structs.replace(CONFIG, train=train))
+    ic = card["all"]["mag"]["ic"]
+    if alpha == 0.0:
+        assert ic["low"] <= 0 <= ic["high"]
+        assert "cannot be told from chance" in card["verdict"]
+    else:
+        # Between bars part of the drift is spent: two thirds of it is what can be seen.
+        assert ic["low"] <= alpha * 2 / 3 <= ic["high"]
+        assert ic["low"] > 0.05
+    assert card["shuffled_labels"]["covers_zero"]
+    assert card["leak_suspects"] == {}
