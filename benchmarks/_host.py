@@ -94,31 +94,25 @@ def trades() -> list[TradeTick]:
 
 
 @cache
-def deltas() -> list[OrderBookDelta]:
-    """The market's book changes as the host's objects."""
+def deltas(batches: int = 1) -> list[OrderBookDelta]:
+    """The market's book changes as the host's objects, so many of its batches to a message.
+
+    A batch of the demo market is what one order did, about two changes. A venue's depth feed sends
+    what happened in 100 ms: the recorded one has 68 changes a message.
+    """
     book = market().deltas
     sides = {0: OrderSide.NO_ORDER_SIDE, 1: OrderSide.BUY, -1: OrderSide.SELL}
-    rows = zip(
-        *(
-            column.tolist()
-            for column in (
-                book.ts,
-                book.action,
-                book.side,
-                book.price,
-                book.size,
-                book.sequence,
-                book.last,
-            )
-        ),
-        strict=True,
-    )
+    columns = book.ts, book.action, book.side, book.price, book.size, book.sequence, book.last
     made = []
-    for ts, action, side, price, size, sequence, last in rows:
+    for ts, action, side, price, size, sequence, last in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
         order = BookOrder(sides[side], Price(price * TICK, 1), Quantity(size * LOT, 3), 0)
-        flags = 128 if last else 0
+        message = sequence // batches
+        ends = last and (sequence + 1) // batches > message
+        flags = 128 if ends else 0
         made.append(
-            OrderBookDelta(INSTRUMENT.id, BookAction(action), order, flags, sequence, ts, ts)
+            OrderBookDelta(INSTRUMENT.id, BookAction(action), order, flags, message, ts, ts)
         )
     return made
 

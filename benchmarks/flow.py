@@ -51,13 +51,14 @@ def run() -> dict[str, float]:
     on_trades, floor_trades = ratio(_actor, trades())
     indicators, _ = ratio(_indicators, trades())
     on_deltas, floor_deltas = ratio(_book, deltas(), book=True)
+    on_feed, _ = ratio(_book, deltas(30), book=True)
     return {
         "floor_trade_ns": floor_trades,
         "backtest_trades_ratio": on_trades,
         "floor_delta_ns": floor_deltas,
         "backtest_deltas_ratio": on_deltas,
         "indicators_trades_ratio": indicators,
-        "indicators_deltas_ratio": on_deltas,
+        "indicators_deltas_ratio": on_feed,
         "batch_trades_per_s": _batch(EVERYTHING),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -47,7 +47,7 @@ DENIED_TO_THE_PURE = {
 }
 
 # What is installed under another name than it is imported by.
-INSTALLED_AS = {"telegram": "python-telegram-bot"}
+INSTALLED_AS = {"telegram": "python-telegram-bot", "PIL": "pillow"}
 
 SOURCES = sorted((ROOT / PACKAGE).rglob("*.py"))
 
