@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from of_nautilus.backtest import load_run_configs
+from of_nautilus.cli.demo import SHIPPED
 from of_nautilus.cli.frame import main
+from of_nautilus.cli.report import report_runs
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
 from of_nautilus.data import ClosedTrade, FootprintBar, PatternSignal, SessionRoll
 from of_nautilus.engine import FlowConfig, FlowEngine, SessionStarted
@@ -373,3 +376,21 @@ def test_the_report_card_judges_the_signals_that_a_scan_finds(tmp_path: Path) ->
             rf"<td class=text>{name}</td><td class=text>{cell.verdict}</td><td>{cell.minutes}</td>"
         )
         assert re.search(rf"{row}<td>{cell.signals}</td><td>{cell.clusters}</td>", text)
+
+
+def test_a_run_config_leads_to_the_pages_of_what_its_journal_kept(
+    catalog: Path, tmp_path: Path
+) -> None:
+    runs = json.loads(SHIPPED.read_text())
+    for actor in runs[0]["engine"]["actors"]:
+        if "catalog" in actor["config"]:
+            actor["config"]["catalog"] = str(catalog)
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(runs))
+    (config,) = load_run_configs(path)
+    assert report_runs([config], tmp_path) == [str(tmp_path / "report.html")]
+    assert "trade-2" in (tmp_path / "report.html").read_text()
+    runs[0]["engine"]["actors"] = []
+    path.write_text(json.dumps(runs))
+    with pytest.raises(UserError, match="no journal among the actors"):
+        report_runs(load_run_configs(path), tmp_path)

@@ -299,8 +299,8 @@ def _from_trades(
     closed: list[ClosedBar] = []
     last = 0
     try:
-        for ts, *trades in Market(catalog, instrument, start, end).trades():
-            events = engine.run_trades(ts, *trades)
+        for ts, price, size, side in Market(catalog, instrument, start, end).trades():
+            events = engine.run_trades(ts, price, size, side)
             closed += [event.bar for event in events if isinstance(event, BarClosed)]
             last = int(ts.max())
     except IngestError as error:

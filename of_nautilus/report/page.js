@@ -314,7 +314,7 @@
       });
     }
     for (const s of page.sessions) {
-      if (s.x0 <= range[0] || s.x0 >= range[1]) continue;
+      if (s.x0 < 0 || s.x0 <= range[0] || s.x0 >= range[1]) continue;
       shapes.push({ type: "line", layer: "below", xref: "x", yref: "paper", x0: s.x0, x1: s.x0, y0: 0, y1: 1,
         line: { color: css("--muted"), width: 1, dash: "dot" } });
     }
