@@ -23,4 +23,5 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("the signals of a run config, straight from the catalog", "of_nautilus.cli.scan"),
     "status": ("where each instrument of a catalog stands", "of_nautilus.cli.status"),
     "study": ("regress price on order flow, beside what was published", "of_nautilus.cli.study"),
+    "train": ("train the model of an instrument and judge it", "of_nautilus.cli.train"),
 }
