@@ -40,6 +40,7 @@ from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
 from of_nautilus.report.card import journal_signals
 from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.pack import levels_of, pack
+from of_nautilus.report.results import pnl_chart
 from of_nautilus.scan import Market, scan
 from tests.report_catalog import (
     INSTRUMENT,
@@ -394,3 +395,12 @@ def test_a_run_config_leads_to_the_pages_of_what_its_journal_kept(
     path.write_text(json.dumps(runs))
     with pytest.raises(UserError, match="no journal among the actors"):
         report_runs(load_run_configs(path), tmp_path)
+
+
+def test_the_distribution_counts_every_trade_won_apart_from_lost() -> None:
+    money = ["0.02", "-0.48", "0.45", "-0.42", "1.49", "-0.01", "0"]
+    figure = pnl_chart(pd.DataFrame({"money": money}), "USDT")
+    middle, counts = np.asarray(figure.data[0].x), np.asarray(figure.data[0].y)
+    assert counts[middle < 0].sum() == 3
+    assert counts[middle > 0].sum() == 4
+    assert len(pnl_chart(pd.DataFrame({"money": ["1.5"]}), "USDT").data[0].y) >= 1

@@ -56,7 +56,11 @@ def pnl_chart(trades: pd.DataFrame, money: str) -> go.Figure:
     """Return the distribution of net results, a bin a bar."""
     net = net_results(trades)
     figure = _figure("Net result of each trade", f"net result, {money}", "trades")
-    edges = np.histogram_bin_edges(net, bins="auto" if len(net) > 4 else 5)
+    found = np.histogram_bin_edges(net, bins="auto" if len(net) > 4 else 5)
+    width = float(found[1] - found[0])
+    # Zero is an edge, so that no bin holds both won and lost trades.
+    first, last = np.floor(net.min() / width), np.floor(net.max() / width) + 1
+    edges = width * np.arange(first, last + 1)
     counts, _ = np.histogram(net, edges)
     middle = (edges[:-1] + edges[1:]) / 2
     figure.add_bar(

@@ -53,7 +53,7 @@ def trades_table(trades: pd.DataFrame, money: str, size: str) -> str:
             f'aria-label="show trade {number} in the chart">{number}</a>',
             clock(trade.opened),
             "long" if trade.side > 0 else "short",
-            escape(trade.reason),
+            escape(trade.reason.replace("_", " ")),
             f"{trade.quantity * trade.lot:,.{lots}f}",
             f"{trade.entry * trade.tick:,.{digits}f}",
             f"{trade.exit * trade.tick:,.{digits}f}",
