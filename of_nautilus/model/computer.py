@@ -129,6 +129,7 @@ class FeatureComputer:
         s.bar.kind, s.bar.length, s.bar.ticks_per_row = BarKind.TIME, MINUTE, 1
         s.bar.close_ts, s.big_ts = step.NEVER, -step.NEVER
         s.profile.ticks_per_row = 1
+        self._written = self._state["written"]  # a view
         self._cells = footprint.allocate_cells(256)
         _, self._hist = profile.new_profile(1, 512)
         self._out = np.empty((_ROOM, COUNT))
@@ -191,20 +192,20 @@ class FeatureComputer:
     # -- what the loop leaves to Python -----------------------------------------------------------
 
     def _hand_over(self) -> None:
-        written = int(self._state[0].written)
+        # By field: an attribute of a record takes microseconds.
+        written = int(self._written[0])
         if written:
-            self._state[0].written = 0
+            self._written[0] = 0
             self._on_vectors(self._times[:written].copy(), self._out[:written].copy())
 
     def _make_way(self, code: int, event: Ints) -> None:
-        s = self._state[0]
         price = int(event[2])
         match code:
             case step.BAR_CLOSED:
                 self._close_bar()
                 return
             case step.SESSION_ENDED:
-                self._roll_session(max(int(event[6]), int(s.now)))
+                self._roll_session(max(int(event[6]), int(self._state["now"][0])))
                 return
             case step.FULL:
                 self._hand_over()
@@ -216,7 +217,7 @@ class FeatureComputer:
             case step.GROW_PROFILE:
                 self._hist = profile.widen(self._state["profile"], self._hist, price)
             case step.GROW_CELLS:
-                self._cells = footprint.widen(s.bar, self._cells, price)
+                self._cells = footprint.widen(self._state[0].bar, self._cells, price)
             case _:
                 self._book.grow(code)
         self._bind()
@@ -224,10 +225,18 @@ class FeatureComputer:
     def _close_bar(self) -> None:
         # The rows that the bar used are cleared with it: only its numbers are kept.
         usual = step.close_bar(self._state, self._cells, self._closed, self._rule, self._deltas)
-        bar = ClosedBar.of(self._closed, _NO_CELLS)
+        bar = ClosedBar(*self._closed.tolist()[0][:-1], _NO_CELLS)  # all but its base row
         self._bars.append(bar)
-        found = divergence(tuple(self._bars), _DIVERGENCE, min_push=usual)
-        self._state[0].divergence = float(found.side if found else 0)
+        # Most bars make no new extreme, and then there is nothing to look for.
+        before = list(self._bars)[:-1]
+        extreme = any(
+            (
+                bar.high > max((b.high for b in before), default=bar.high),
+                bar.low < min((b.low for b in before), default=bar.low),
+            )
+        )
+        found = divergence(tuple(self._bars), _DIVERGENCE, min_push=usual) if extreme else None
+        self._state["divergence"] = float(found.side if found else 0)
 
     def _roll_session(self, ts: int) -> None:
         """End the session, if there was one, and begin the one at or after `ts`."""
