@@ -225,7 +225,7 @@ class FeatureComputer:
     def _close_bar(self) -> None:
         # The rows that the bar used are cleared with it: only its numbers are kept.
         usual = step.close_bar(self._state, self._cells, self._closed, self._rule, self._deltas)
-        bar = ClosedBar(*self._closed.tolist()[0][:-1], _NO_CELLS)  # all but its base row
+        bar = ClosedBar(*self._closed.tolist()[0][:-1], _NO_CELLS)  # type: ignore[call-arg]
         self._bars.append(bar)
         # Most bars make no new extreme, and then there is nothing to look for.
         before = list(self._bars)[:-1]
