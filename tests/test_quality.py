@@ -21,6 +21,7 @@ from of_nautilus.ingest.columns import (
 )
 from of_nautilus.ingest.equities import ingest_equities
 from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.formats import FORMATS
 from of_nautilus.ingest.instruments import find_instrument
 from of_nautilus.ingest.listing import list_catalog
 from of_nautilus.ingest.quality import Limits, QualityReport, check_catalog
@@ -291,3 +292,10 @@ def test_real_recordings_are_fit_and_their_oddities_known(real_data: Path, tmp_p
     for day in report.days:
         assert not day.crossed
         assert not day.out_of_order
+
+
+def test_trades_that_share_a_packets_number_are_no_repeats(real_data: Path, tmp_path: Path) -> None:
+    files = sorted((real_data / "databento").glob("*.dbn.zst"))
+    FORMATS["databento"].ingest(files, find_instrument("ESH4.GLBX"), tmp_path)
+    report = check_catalog(tmp_path)
+    assert report.exit_code == 0

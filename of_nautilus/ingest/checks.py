@@ -210,7 +210,11 @@ class _TradeState:
         self._price, self._sign = int(prices[-1]), int(rule[-1])
 
     def ids(self, piece: TradeColumns) -> tuple[int, int | None]:
-        """Repeats of an id at its event time, and ids passed over (None where not numbers)."""
+        """Rows that repeat another in all but arrival, and ids passed over (None if not numbers).
+
+        Some venues number packets, and the trades in one share its number. Where an id stands for
+        trades that differ, ids name no trades, and nothing tells a repeat from a second trade.
+        """
         ids: Any = piece.trade_id
         numbers = isinstance(ids, np.ndarray)
         missing = None
@@ -225,6 +229,9 @@ class _TradeState:
             if np.all(steps > 0):
                 return 0, missing
         keys = ids if numbers else ids.dictionary_encode().indices.to_numpy()
-        order = np.lexsort((keys, piece.ts_event))
-        same = (np.diff(keys[order]) == 0) & (np.diff(piece.ts_event[order]) == 0)
-        return int(np.count_nonzero(same)), missing
+        columns = (piece.side, piece.size, piece.price, keys, piece.ts_event)
+        order = np.lexsort(columns)
+        equal = [np.diff(column[order]) == 0 for column in columns]
+        one_id = equal[-1] & equal[-2]
+        repeats = np.logical_and.reduce(equal)
+        return int(np.count_nonzero(repeats)) if np.array_equal(repeats, one_id) else 0, missing
