@@ -27,7 +27,7 @@ lint: setup
 # Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -m nojit $(ARGS) || [ $$? -eq 5 ]
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]
 	$(PY) -m pytest -q -p tests.plugin -n 2 --dist worksteal $(ARGS)
 
 bench: setup

@@ -127,7 +127,8 @@ def test_a_stalled_service_times_out_and_comes_back(telegram: TelegramDouble) ->
         await bot.send_message(CHAT, "back")
 
     with_bot(telegram, use, patience_s=0.3)
-    assert telegram.sent[-1].text == "back"
+    # What timed out may still arrive, before or after what was sent later.
+    assert "back" in [sent.text for sent in telegram.sent]
 
 
 @asynccontextmanager
