@@ -3,18 +3,11 @@
 import asyncio
 from typing import Any
 
-from nautilus_trader.adapters.binance.factories import BinanceLiveExecClientFactory
 from nautilus_trader.adapters.bybit.config import BybitDataClientConfig
 from nautilus_trader.adapters.bybit.factories import BybitLiveDataClientFactory
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
 from nautilus_trader.core import nautilus_pyo3
-
-
-class UnmendedBinanceExecFactory(BinanceLiveExecClientFactory):  # type: ignore[misc]
-    """The host's Binance execution factory as it is, made nameable in a JSON config."""
-
-    __name__ = "UnmendedBinanceExecFactory"
 
 
 class RedirectedBybitDataFactory(BybitLiveDataClientFactory):  # type: ignore[misc]
