@@ -33,6 +33,8 @@ from of_nautilus.engine import BarClosed, SessionClosed, SessionStarted
 from of_nautilus.patterns.signal import Pattern, Signal
 
 _NOWHERE = InstrumentId.from_str("NONE.NONE")
+LIVE, SUSPENDED = "LIVE", "SUSPENDED"
+PAUSE, RESUME, FLATTEN = "PAUSE", "RESUME", "FLATTEN"
 
 
 @customdataclass
@@ -527,6 +529,72 @@ class ClosedTrade(Data):
         )
 
 
+@customdataclass
+class ExecutionTrouble(Data):
+    """Something went wrong with an order or a position, and what is left of it.
+
+    `kind` is the name of what happened, such as `stop_lost`, `order_silent` or `position_outside`;
+    `text` what the venue said of it. `position` in signed lots at that moment; `protected`: whether
+    it is flat, or a stop of its size rests at the venue. `numbers` is JSON text.
+    """
+
+    instrument_id: InstrumentId = _NOWHERE
+    strategy_id: str = ""
+    tick: float = 0.0
+    kind: str = ""
+    text: str = ""
+    position: int = 0
+    protected: bool = False
+    numbers: str = "{}"
+
+    @classmethod
+    def of(
+        cls, note: Note, position: int, protected: bool, about: "About", ts_init: int
+    ) -> "ExecutionTrouble":
+        """Return the data of a note that is an alarm."""
+        return cls(
+            ts_event=note.ts,
+            ts_init=ts_init,
+            **about.fields(),
+            kind=note.what,
+            text=note.reason,
+            position=position,
+            protected=protected,
+            numbers=json.dumps(dict(note.numbers)),
+        )
+
+
+@customdataclass
+class FeedStatus(Data):
+    """A market's data became unfit to act on (SUSPENDED), or fit again (LIVE).
+
+    `reason` is what was seen first, such as `gap`, `stale`, `crossed` or `disconnected`; `count`
+    how often that has been seen since the start, `since` when the suspension began (ns UTC), so
+    that LIVE's `ts_event - since` is the time to recover. `counts` is JSON text of all that has
+    been counted, by reason.
+    """
+
+    instrument_id: InstrumentId = _NOWHERE
+    state: str = LIVE
+    reason: str = ""
+    count: int = 0
+    since: int = 0
+    counts: str = "{}"
+
+
+@customdataclass
+class OperatorCommand(Data):
+    """What somebody asks of the strategies of a market: PAUSE, RESUME or FLATTEN.
+
+    PAUSE: no more entries, an open trade is managed on. RESUME: entries again. FLATTEN: cancel and
+    close, and pause. `source` says who asked.
+    """
+
+    instrument_id: InstrumentId = _NOWHERE
+    action: str = ""
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class About:
     """Whose journal a row belongs to."""
@@ -545,7 +613,7 @@ class About:
         }
 
 
-# What the flow tells, what a strategy tells; the journal keeps both.
+# What the flow tells, what a strategy tells, what bears on both; the journal keeps them all.
 FLOW_TYPES = (FootprintBar, PatternSignal, SessionRoll)
 STRATEGY_TYPES = (
     DailyBias,
@@ -553,8 +621,10 @@ STRATEGY_TYPES = (
     EntryDecision,
     TradeTransition,
     JournalNote,
+    ExecutionTrouble,
     ClosedTrade,
 )
+OPERATION_TYPES = (FeedStatus, OperatorCommand)
 
 
 def data_type(cls: type[Any], instrument_id: InstrumentId) -> DataType:

@@ -21,9 +21,15 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.persistence.funcs import class_to_filename
 
 from of_nautilus.config import JournalConfig
-from of_nautilus.data import FLOW_TYPES, STRATEGY_TYPES, ClosedTrade, data_type
+from of_nautilus.data import (
+    FLOW_TYPES,
+    OPERATION_TYPES,
+    STRATEGY_TYPES,
+    ClosedTrade,
+    data_type,
+)
 
-ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES)
+ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES)
 
 
 class Journal(Actor):
@@ -147,7 +153,7 @@ def read_journal(
     catalog : str or Path
         Folder of the catalog.
     kind : type
-        One of `data.FLOW_TYPES` or `data.STRATEGY_TYPES`.
+        One of `data.FLOW_TYPES`, `data.STRATEGY_TYPES` or `data.OPERATION_TYPES`.
     instrument_id : str, optional
         Only this instrument's.
 
