@@ -150,7 +150,7 @@ def test_past_trades_join_the_live_ones(session, venue) -> None:
     with double:
         config = node_config(f"paper_{venue}.json", double, [historian(double.instrument_id)])
         with running_node(double, config) as node:
-            wait_for(double, node, 40)
+            wait_for(double, node, 100)
             (got,) = node.stop().values()
     assert double.unhandled == []
     if venue == "bybit":

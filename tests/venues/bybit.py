@@ -35,7 +35,7 @@ class BybitDouble(VenueDouble):
         *,
         speed: float | None = None,
         needs: Iterable[str] = ("publicTrade", "orderbook"),
-        lifetime_s: float = 120.0,
+        lifetime_s: float = 240.0,
     ) -> None:
         super().__init__(
             session,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, VenueOrder
 from tests.venues.faults import Faults
 from tests.venues.feed import Deliveries, Feed
-from tests.venues.server import Channel, VenueServer
+from tests.venues.server import PATIENCE_S, Channel, VenueServer
 from tests.venues.session import Recorded, Session
 
 
@@ -52,6 +53,8 @@ class VenueDouble(VenueServer, ABC):
         self.users: set[Channel] = set()
         self.exchange = Exchange(self._happened_to, self.now_ms, taker=taker, maker=maker)
         self.control: Channel | None = None
+        self._done: dict[str, int] = {}
+        self._told = asyncio.Event()
         self._app.router.add_get("/control", self._controlled)
         self._subscribed = asyncio.Event()
         self._unheard: set[str] = set()
@@ -67,19 +70,20 @@ class VenueDouble(VenueServer, ABC):
         self.spawn(self._replay())
 
     async def _controlled(self, request: web.Request) -> web.WebSocketResponse:
-        """A socket that the node's own event loop answers: it tells how far that loop is."""
+        """A socket where the node's own event loop tells how far it is."""
 
         def joined(socket: web.WebSocketResponse) -> Channel:
             self.control = Channel(socket)
             return self.control
 
-        async def ignore(channel: Channel, message: dict[str, Any]) -> None:
-            """Nothing is said on this socket."""
+        async def told(channel: Channel, message: dict[str, Any]) -> None:
+            self._done = message
+            self._told.set()
 
         def left(channel: Channel) -> None:
             self.control = None
 
-        return await self.listen(request, joined, ignore, left)
+        return await self.listen(request, joined, told, left)
 
     # -- market --------------------------------------------------------------------------------
 
@@ -136,6 +140,24 @@ class VenueDouble(VenueServer, ABC):
         await channel.handled()
         if self.control is not None:
             await self.control.read()
+
+    async def caught_up(self) -> None:
+        """Wait until the node's components have handled the last trade and change of the book.
+
+        A client's socket answers before its node has handled what was read.
+        """
+        sent = [
+            (kind, self.feed.last[kind]) for kind in ("trade", "depth") if kind in self.feed.last
+        ]
+        async with asyncio.timeout(PATIENCE_S):
+            while self.control is not None:
+                self._told.clear()
+                await self.control.send("{}")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._told.wait(), 1)
+                if all(self._done.get(kind) == number for kind, number in sent):
+                    return
+                await asyncio.sleep(0.01)
 
     def subscriptions_changed(self) -> None:
         self._subscribed.set()

@@ -25,6 +25,9 @@ class Venue(Protocol):
     async def handled(self, channel: Channel) -> None:
         """Wait until the client has handled all that was sent to this socket."""
 
+    async def caught_up(self) -> None:
+        """Wait until the node's components have handled all that was sent."""
+
 
 class Feed:
     """The replay of one session.
@@ -32,8 +35,9 @@ class Feed:
     Messages keep the session's order even where a client has one socket a stream: before the
     feed goes on to another socket, the one before must have been read. `speed` is the multiple
     of real time, None for as fast as the client handles the messages, of which at most `window`
-    are under way. `sent` counts what went out by kind, `started` and `finished` say where the
-    replay is, and `at` lets things happen at a place of it.
+    are under way. `sent` counts what went out by kind, `last` has the number of the last message of
+    each kind, `started` and `finished` say where the replay is, and `at` lets things happen at a
+    place of it.
     """
 
     def __init__(self, session: Session, *, speed: float | None = None, window: int = 500) -> None:
@@ -41,6 +45,7 @@ class Feed:
         self.speed = speed
         self.window = window
         self.sent: Counter[Kind] = Counter()
+        self.last: dict[Kind, int] = {}
         self.position = 0
         self.started = threading.Event()
         self.finished = threading.Event()
@@ -91,9 +96,7 @@ class Feed:
             while self._late and self._late[0][0] <= place:
                 await self._send(venue, *self._late.pop(0)[1:])
         self.position = len(events)
-        if self._last is not None:
-            await venue.handled(self._last)
-            await venue.handled(self._last)
+        await venue.caught_up()
         self.finished.set()
 
     async def _send(self, venue: "Venue", event: Recorded, outgoing: Deliveries) -> None:
@@ -105,4 +108,6 @@ class Feed:
                 await channel.send(text)
                 if channel.unread >= self.window:
                     await venue.handled(channel)
-            self.sent[event.kind] += bool(outgoing)
+            if outgoing:
+                self.sent[event.kind] += 1
+                self.last[event.kind] = event.number

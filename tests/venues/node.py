@@ -1,8 +1,9 @@
 """Runs a live node in a process of its own: `python -m tests.venues.node CONFIG OUT CONTROL`.
 
-The node runs until SIGINT. Its event loop answers pings at the websocket address CONTROL, by
-which a venue double knows how far the loop is. What its actors and strategies hold in an
-attribute `captured` is then written to OUT, a pickle of a dict by component id.
+The node runs until SIGINT. Asked at the websocket address CONTROL, its event loop says which trade
+and which change of the book its components have handled last: so a venue double knows how far the
+node is. What its actors and strategies hold in an attribute `captured` is then written to OUT, a
+pickle of a dict by component id.
 """
 
 import asyncio
@@ -13,18 +14,35 @@ from pathlib import Path
 import aiohttp
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
+from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 
 
-async def answer(address: str) -> None:
-    async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
-        await socket.receive()
+class Progress:
+    """The numbers of the last trade and of the last change of the book that were published."""
+
+    def __init__(self, node: TradingNode) -> None:
+        self.numbers: dict[str, int] = {}
+        node.kernel.msgbus.subscribe("data.trades.*", self._trade)
+        node.kernel.msgbus.subscribe("data.book.deltas.*", self._book)
+
+    def _trade(self, tick: TradeTick) -> None:
+        self.numbers["trade"] = int(tick.trade_id.value)
+
+    def _book(self, deltas: OrderBookDeltas) -> None:
+        self.numbers["depth"] = deltas.sequence
+
+    async def tell(self, address: str) -> None:
+        """Answer every message at the address with the numbers of now."""
+        async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
+            async for _ in socket:
+                await socket.send_json(self.numbers)
 
 
 def main(config: str, out: str, control: str) -> None:
     node = TradingNode(config=TradingNodeConfig.parse(Path(config).read_bytes()))
     node.build()
     loop = node.get_event_loop()
-    answering = loop.create_task(answer(control))
+    answering = loop.create_task(Progress(node).tell(control))
     try:
         node.run()
         answering.cancel()

@@ -78,7 +78,7 @@ class NodeProcess:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def stop(self, timeout_s: float = 20.0) -> dict[str, Any]:
+    def stop(self, timeout_s: float = 60.0) -> dict[str, Any]:
         """Stop the node as a user would, with SIGINT, and return what was captured."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)

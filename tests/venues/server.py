@@ -84,7 +84,7 @@ class VenueServer:
     for, which a test should find empty.
     """
 
-    def __init__(self, lifetime_s: float = 120.0) -> None:
+    def __init__(self, lifetime_s: float = 240.0) -> None:
         self.lifetime_s = lifetime_s
         self.requests: deque[Request] = deque(maxlen=10_000)
         self.unhandled: list[str] = []

@@ -32,6 +32,12 @@ class Recorded:
     copies: int = 1
     late: int = 0
 
+    @property
+    def number(self) -> int:
+        """The trade's id, or that of the book's change."""
+        of_kind = {"trade": "t", "snapshot": "lastUpdateId"}
+        return int(self.message[of_kind.get(self.kind, "u")])
+
 
 @dataclass(frozen=True, slots=True)
 class Increment:
