@@ -84,6 +84,7 @@ from of_nautilus.decision.recovery import VenueView
 from of_nautilus.decision.registry import LevelChange
 from of_nautilus.decision.risk import Market
 from of_nautilus.decision.trader import TradeManager
+from of_nautilus.model.data import Forecast
 
 _LIVE = (
     OrderStatus.ACCEPTED,
@@ -128,14 +129,23 @@ class OrderFlowStrategy(Strategy):
         )
         self._types = {kind: data_type(kind, instrument_id) for kind in STRATEGY_TYPES}
         self._run_stamp = f"{self.clock.timestamp_ns() // 1_000_000_000:x}"
-        self.manager = TradeManager(self.config.trade, _market(instrument, self._scale))
+        self.manager = self._new_manager(_market(instrument, self._scale))
         if self._saved is not None:
             self.manager.load(msgspec.json.decode(self._saved))
         self._update_equity()
         self._recover()
-        for kind in FLOW_TYPES:
+        for kind in self._listens_to():
             self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
         self.subscribe_trade_ticks(instrument_id)
+
+    def _new_manager(self, market: Market) -> TradeManager:
+        """Return who decides."""
+        return TradeManager(self.config.trade, market)
+
+    def _listens_to(self) -> tuple[type[Any], ...]:
+        """Return the types of data that the manager's decisions need."""
+        uses_model = self.manager is not None and self.manager.settings.score.uses_model
+        return (*FLOW_TYPES, Forecast) if uses_model else FLOW_TYPES
 
     def on_stop(self) -> None:
         """Leave the position to its resting stop, or close it if the config says so."""
@@ -188,6 +198,8 @@ class OrderFlowStrategy(Strategy):
         elif isinstance(data, SessionRoll):
             finished = _finished(data, self.manager) if data.volumes else None
             self._do(self.manager.on_session(data.start, data.end, finished))
+        elif isinstance(data, Forecast):
+            self.manager.model_agreement = data.agreement
 
     def _take_bar(self, data: FootprintBar) -> None:
         assert self.manager is not None

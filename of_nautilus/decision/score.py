@@ -20,13 +20,16 @@ class ScoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     `min_score`: the raw score that an entry needs, inclusive. `grade_basis`: "normalized" grades
     `raw / (pattern weight + 0.45)`, on which every grade can be reached; "raw" grades the raw
     score, on which A and A+ cannot. `opposed_penalty`: points off when the bias opposes the side.
-    `model_weight`: weight of the forecasting model's agreement.
+    `model_weight`: weight of the forecasting model's agreement, >= 0; 0 leaves it out.
+    `model_filter`: agreement in [-100, 100] below which nothing is entered, whatever the score;
+    None leaves it out. Without a forecast the agreement is 0.
     """
 
     min_score: float = 40.0
     grade_basis: str = "normalized"
     opposed_penalty: float = 0.0
     model_weight: float = 0.0
+    model_filter: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.min_score <= 100.0:
@@ -39,6 +42,13 @@ class ScoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"`opposed_penalty` must be >= 0, was {self.opposed_penalty}")
         if self.model_weight < 0.0:
             raise ValueError(f"`model_weight` must be >= 0, was {self.model_weight}")
+        if self.model_filter is not None and not -100.0 <= self.model_filter <= 100.0:
+            raise ValueError(f"`model_filter` must be in [-100, 100], was {self.model_filter}")
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether a model's forecasts have a part in it."""
+        return self.model_weight > 0.0 or self.model_filter is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +110,13 @@ def composite(
     if config.model_weight > 0.0:
         reasons.append(("model", config.model_weight * model_agreement))
     raw = min(100.0, max(0.0, sum(term for _, term in reasons)))
+    vetoed = config.model_filter is not None and model_agreement < config.model_filter - 1e-9
     normalized = min(100.0, raw / (weight + LEVEL_WEIGHT + BIAS_WEIGHT))
     return Score(
         raw=raw,
         normalized=normalized,
         grade=grade(raw if config.grade_basis == "raw" else normalized),
-        enters=raw >= config.min_score - 1e-9,
+        enters=raw >= config.min_score - 1e-9 and not vetoed,
         reasons=tuple(reasons),
     )
 
