@@ -44,8 +44,11 @@ def naive_factors(samples, minute):
     """The factors of a minute of the day, from (minute, |delta|, volume) of the earlier days."""
     if not samples:
         return 1.0, 1.0
+    first, last = min(s[0] for s in samples), max(s[0] for s in samples)
+    if last - first < 1410 and first <= minute <= last:  # a session with two ends
+        minute = min(max(minute, first + 15), last - 15)
     near = [s for s in samples if min((s[0] - minute) % 1440, (minute - s[0]) % 1440) <= 15]
-    if len(near) < 100:
+    if len(near) < 30:
         return 1.0, 1.0
     out = []
     for k in (1, 2):
@@ -92,11 +95,22 @@ def test_the_time_of_day_evens_out_how_often_a_threshold_is_exceeded():
             day = shown.open_ts // DAY
             units.on_session(day * DAY, book)
         got = units.on_bar(shown, book)
-        if day >= 10:
-            part = "open" if shown.open_ts % DAY < 25 * MINUTE else "rest"
+        if day >= 3:  # at the open too, where half of the half hour lies outside
+            part = "open" if shown.open_ts % DAY < 15 * MINUTE else "rest"
             over[part].append(abs(shown.delta) >= got.d75)
     assert np.mean(over["open"]) == pytest.approx(0.25, abs=0.07)
     assert np.mean(over["rest"]) == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_market_without_a_close_meets_its_own_start():
+    units, book = Units(), sizes()
+    # Three times as much trades from ten before to ten past midnight.
+    for shown in market(3, 1440, shape=lambda minute: 3.0 if abs(minute - 720) > 709 else 1.0):
+        if shown.open_ts % DAY == 0:
+            units.on_session(shown.open_ts, book)
+        got = units.on_bar(shown, book)
+        if shown.open_ts % DAY == 0 and shown.open_ts:
+            assert got.volume > 1.8 * 800
 
 
 def test_frozen_with_the_thirtieth_bar_then_at_each_session():
@@ -178,7 +192,7 @@ class TestLimits:
         assert (seen.absorption, seen.initiative) == (30.0, 30.0)
         assert (seen.body, seen.average_volume, seen.push) == (25.0, 400.0, 12.0)
         coarse = limits(Rules.ROBUST, Thresholds.QUANTILE, FrozenUnits(1.0, 1, 99.0, 1.0))
-        assert (coarse.absorption, coarse.body) == (99.0, 1.0)
+        assert (coarse.absorption, coarse.body) == (99.0, 2.0)
         preset = limits(Rules.ROBUST, Thresholds.ABSOLUTE)
         assert (preset.absorption, preset.initiative, preset.body) == (100.0, 80.0, 25.0)
 

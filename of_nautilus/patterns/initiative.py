@@ -18,6 +18,10 @@ class InitiativeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Least |close - open| by the source rules, >= 1.
     min_body_r1 : float
         The same by the robust rules, in usual bar ranges, > 0.
+    bounce_ticks : int
+        The body by the robust rules is more than so many ticks, >= 0. From the bid to the ask is
+        one tick without any change of price: where a usual bar spans one tick, half of all bodies
+        are that and no more.
     acceleration : float
         Least volume over its average, > 0.
     """
@@ -25,6 +29,7 @@ class InitiativeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     min_delta: float = 15.0
     min_body_ticks: int = 4
     min_body_r1: float = 0.5
+    bounce_ticks: int = 1
     acceleration: float = 1.5
 
     def __post_init__(self) -> None:
@@ -33,6 +38,8 @@ class InitiativeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
                 raise ValueError(f"`{name}` must be > 0, was {getattr(self, name)}")
         if self.min_body_ticks < 1:
             raise ValueError(f"`min_body_ticks` must be >= 1, was {self.min_body_ticks}")
+        if self.bounce_ticks < 0:
+            raise ValueError(f"`bounce_ticks` must be >= 0, was {self.bounce_ticks}")
 
 
 def initiative(

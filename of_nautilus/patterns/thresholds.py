@@ -113,7 +113,7 @@ def bar_limits(
     ======================  ===========================  ==========================
     absorption, quantile    ``max(D75, B95)``            ``D75``
     initiative, quantile    ``max(D75, B95)``            ``D75``
-    body                    ``max(1, 0.5 R1)``           ticks of the config
+    body                    ``max(2, 0.5 R1)``           ticks of the config
     average volume          for the time of day          plain
     push                    median \\|bar delta\\|         0
     ======================  ===========================  ==========================
@@ -145,7 +145,7 @@ def bar_limits(
     return BarLimits(
         absorption=absorbed,
         initiative=pushed,
-        body=max(1.0, initiative.min_body_r1 * frozen.r1),
+        body=max(initiative.bounce_ticks + 1.0, initiative.min_body_r1 * frozen.r1),
         average_volume=bar.volume,
         push=divergence.min_push * bar.d50,
     )
