@@ -7,14 +7,21 @@ The entry goes alone, never as a bracket: brackets work in the backtest only. Fr
 on a reduce-only stop rests at the venue. A stop is never modified: the new one is placed first, and
 the old one canceled when it has been accepted. What an order is for stands in its client order id,
 which survives a crash.
+
+Live, a timer watches over orders while no trade comes, and the position that the host knows of is
+held against the fills of our own orders: what somebody else has done is told to the manager.
 """
 
+import asyncio
+import json
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pandas as pd
+from nautilus_trader.common.component import LiveClock
 from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
 from nautilus_trader.model.events import (
@@ -27,22 +34,30 @@ from nautilus_trader.model.events import (
     OrderRejected,
     OrderUpdated,
 )
-from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.identifiers import ClientOrderId, StrategyId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from of_nautilus.config import OrderFlowStrategyConfig
 from of_nautilus.core.ticks import BUY, SELL, MarketScale
 from of_nautilus.data import (
+    FLATTEN,
     FLOW_TYPES,
+    LIVE,
+    OPERATION_TYPES,
+    PAUSE,
+    RESUME,
     STRATEGY_TYPES,
     About,
     ClosedTrade,
     DailyBias,
     EntryDecision,
+    ExecutionTrouble,
+    FeedStatus,
     FootprintBar,
     JournalNote,
     LevelEvent,
+    OperatorCommand,
     PatternSignal,
     SessionRoll,
     TradeTransition,
@@ -62,6 +77,8 @@ from of_nautilus.decision.orders import (
     OrderCommand,
     PlaceStop,
     PlaceTarget,
+    PositionReport,
+    QueryOrder,
     Refused,
     Report,
     Resized,
@@ -93,6 +110,7 @@ _LIVE = (
     OrderStatus.TRIGGERED,
 )
 _CHECK_NS = 1_000_000_000
+_EXTERNAL = StrategyId("EXTERNAL")
 
 
 class OrderFlowStrategy(Strategy):
@@ -109,6 +127,8 @@ class OrderFlowStrategy(Strategy):
         self._saved: bytes | None = None
         self._next_check = 0
         self._last = 0
+        self._tick_ts = self._tick_init = 0
+        self._exposed: ExecutionTrouble | None = None
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -137,6 +157,15 @@ class OrderFlowStrategy(Strategy):
         for kind in self._listens_to():
             self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
         self.subscribe_trade_ticks(instrument_id)
+        self._live = isinstance(self.clock, LiveClock)
+        if self._live:
+            loop = asyncio.get_running_loop()
+            # The host's live timers run on a thread of their own.
+            self.clock.set_timer(
+                "guard",
+                pd.Timedelta(nanoseconds=_CHECK_NS),
+                callback=lambda _: loop.call_soon_threadsafe(self._beat),
+            )
 
     def _new_manager(self, market: Market) -> TradeManager:
         """Return who decides."""
@@ -145,12 +174,13 @@ class OrderFlowStrategy(Strategy):
     def _listens_to(self) -> tuple[type[Any], ...]:
         """Return the types of data that the manager's decisions need."""
         uses_model = self.manager is not None and self.manager.settings.score.uses_model
-        return (*FLOW_TYPES, Forecast) if uses_model else FLOW_TYPES
+        heard = (*FLOW_TYPES, *OPERATION_TYPES)
+        return (*heard, Forecast) if uses_model else heard
 
     def on_stop(self) -> None:
         """Leave the position to its resting stop, or close it if the config says so."""
         if self.manager is not None and self.config.flatten_on_stop:
-            self._do(self.manager.close(self.clock.timestamp_ns(), "stopped"))
+            self._do(self.manager.close(self._now(), "stopped"))
 
     def on_save(self) -> dict[str, bytes]:
         """Return the state that a restart goes on from."""
@@ -170,7 +200,8 @@ class OrderFlowStrategy(Strategy):
         self._at_close.clear()
         self._ids.clear()
         self._saved = None
-        self._next_check = self._last = 0
+        self._next_check = self._last = self._tick_ts = self._tick_init = 0
+        self._exposed = None
 
     # -- the market -------------------------------------------------------------------------------
 
@@ -178,10 +209,31 @@ class OrderFlowStrategy(Strategy):
         """Once a second, and at a session's end, let the manager see to its limits."""
         if tick.ts_event < self._next_check or self.manager is None:
             return
-        self._next_check = tick.ts_event + _CHECK_NS
         self._last = self._ticks(tick.price.as_decimal())
+        self._tick_ts, self._tick_init = tick.ts_event, tick.ts_init
+        self._check(tick.ts_event)
+
+    def _beat(self) -> None:
+        """Live, once a second: watch over the orders while no trade comes."""
+        try:
+            if self.is_running and self._now() >= self._next_check:
+                self._check(self._now())
+        except Exception as error:
+            # The event loop would only log it.
+            self.log.exception("guard failed", error)
+            self.shutdown_system(f"guard of {self.id} failed: {error!r}")
+
+    def _now(self) -> int:
+        """Return the event time: that of the last trade looked at, and what has passed since."""
+        now = self.clock.timestamp_ns()
+        return self._tick_ts + now - self._tick_init if self._tick_init else now
+
+    def _check(self, ts: int) -> None:
+        assert self.manager is not None
+        self._next_check = ts + _CHECK_NS
         self._update_equity()
-        self._do(self.manager.on_time(tick.ts_event, self._last))
+        self._check_position(ts)
+        self._do(self.manager.on_time(ts, self._last or None))
 
     def on_data(self, data: Any) -> None:
         """Take what the flow publishes."""
@@ -200,6 +252,21 @@ class OrderFlowStrategy(Strategy):
             self._do(self.manager.on_session(data.start, data.end, finished))
         elif isinstance(data, Forecast):
             self.manager.model_agreement = data.agreement
+        elif isinstance(data, FeedStatus):
+            self.manager.trusted = data.state == LIVE
+        elif isinstance(data, OperatorCommand):
+            self._obey(data)
+
+    def _obey(self, command: OperatorCommand) -> None:
+        """Pause, go on, or close all there is."""
+        assert self.manager is not None
+        self.log.info(f"operator: action={command.action} source={command.source}")
+        if command.action in (PAUSE, RESUME):
+            self.manager.paused = command.action == PAUSE
+        elif command.action == FLATTEN:
+            self._do(self.manager.flatten(self._now()))
+        else:
+            self.log.error(f"operator: unknown action={command.action}")
 
     def _take_bar(self, data: FootprintBar) -> None:
         assert self.manager is not None
@@ -219,7 +286,8 @@ class OrderFlowStrategy(Strategy):
     def on_order_filled(self, event: OrderFilled) -> None:
         """Tell the manager, in ticks and lots, with the fee."""
         role = _role(event.client_order_id)
-        if role is None:
+        if role is None or self._known(event.client_order_id) is None:
+            self._check_position(self._now())
             return
         self._report(
             event,
@@ -261,11 +329,31 @@ class OrderFlowStrategy(Strategy):
         self._report(event, lambda key: Resized(key, lots, event.ts_event))
 
     def _report(self, event: Any, made: Any) -> None:
-        key = _key(event.client_order_id)
+        key = self._known(event.client_order_id)
         if key is None or self.manager is None:
             return
         report: Report = made(key)
         self._do(self.manager.on_report(report))
+
+    def _known(self, client_order_id: ClientOrderId) -> int | None:
+        """Return the key of an order of this run or taken over by it, None for any other."""
+        key = _key(client_order_id)
+        return key if key is not None and self._ids.get(key) == client_order_id else None
+
+    def _check_position(self, ts: int) -> None:
+        """Tell the manager of a position that the fills of its orders do not explain."""
+        if self.manager is None:
+            return
+        orders = self.manager.state.orders
+        signed = sum(
+            position.signed_decimal_qty()
+            for position in self.cache.positions_open(instrument_id=self.config.instrument_id)
+            if position.strategy_id in (self.id, _EXTERNAL)
+        )
+        lots = int(signed / self._scale.lot)
+        if lots != orders.position + orders.foreign:
+            price = self._last or self.manager.price or 0
+            self._do(self.manager.on_report(PositionReport(lots, price, ts)))
 
     # -- carrying out -----------------------------------------------------------------------------
 
@@ -282,14 +370,42 @@ class OrderFlowStrategy(Strategy):
                     self._order(output)
                 else:
                     self._publish(output)
+            self._tell_if_safe()
         finally:
             self._busy = False
+
+    def _tell_if_safe(self) -> None:
+        """Say so when a position that trouble had left without a stop is protected or gone."""
+        trouble, manager = self._exposed, self.manager
+        if trouble is None or manager is None or not manager.state.protected:
+            return
+        self._exposed = None
+        now = self.clock.timestamp_ns()
+        position = manager.state.orders.position
+        safe = ExecutionTrouble(
+            ts_event=now,
+            ts_init=now,
+            **self._about.fields(),
+            kind="protected" if position else "flat",
+            text=trouble.kind,
+            position=position,
+            protected=True,
+            numbers=json.dumps({"seconds": (now - trouble.ts_init) / 1e9}),
+        )
+        self.log.info(f"{safe.kind}: after={safe.text} numbers={safe.numbers}")
+        self.publish_data(self._types[ExecutionTrouble], safe)
 
     def _order(self, command: OrderCommand) -> None:
         if isinstance(command, CancelOrder):
             order = self.cache.order(self._id(command.key, command.role))
             if order is not None and not order.is_closed:
                 self.cancel_order(order)
+            return
+        if isinstance(command, QueryOrder):
+            order = self.cache.order(self._id(command.key, command.role))
+            # A simulated venue has nothing to tell beyond what it has told.
+            if self._live and order is not None and not order.is_closed:
+                self.query_order(order)
             return
         self.submit_order(self._made(command))
 
@@ -359,6 +475,8 @@ class OrderFlowStrategy(Strategy):
                 data = DailyBias.of(output, self._about, ts)
             case LevelChange():
                 data = LevelEvent.of(output, self._about, ts)
+            case Note(alarm=True):
+                data = self._trouble(output, ts)
             case Note() | Halted():
                 data = JournalNote.of(output, self._about, ts)
                 if data.alarm:
@@ -368,6 +486,18 @@ class OrderFlowStrategy(Strategy):
             case _:
                 raise TypeError(f"nothing is known to be done about {type(output).__name__}")
         self.publish_data(self._types[type(data)], data)
+
+    def _trouble(self, note: Note, ts: int) -> ExecutionTrouble:
+        assert self.manager is not None
+        state = self.manager.state
+        trouble = ExecutionTrouble.of(note, state.orders.position, state.protected, self._about, ts)
+        if not state.protected and self._exposed is None:
+            self._exposed = trouble
+        self.log.warning(
+            f"{note.what}: reason={note.reason} position={trouble.position} "
+            f"protected={trouble.protected} numbers={trouble.numbers}"
+        )
+        return trouble
 
     # -- small things -----------------------------------------------------------------------------
 

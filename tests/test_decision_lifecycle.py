@@ -27,6 +27,7 @@ from of_nautilus.decision.orders import (
     PlaceStop,
     PlaceTarget,
     PositionReport,
+    QueryOrder,
     Refused,
     Report,
     Resized,
@@ -454,6 +455,7 @@ def test_exit_that_is_never_answered_is_sent_again() -> None:
     trade = opened(config=LifecycleConfig(ack_timeout_ns=50))
     trade.on(Kind.EXIT_WARN_STRONG, reason="exhaustion")
     sent = trade.ts
+    trade.gone(3)
     assert trade(Mark(sent + 49, 1000, 999, 1001)) == []
     again = trade(Mark(sent + 50, 1000, 999, 1001))
     assert again[1:] == [CancelOrder(4, Role.EXIT), ExitMarket(5, -1, 10, "exhaustion")]
@@ -484,7 +486,8 @@ def test_refused_cancel_is_tried_again_at_the_next_mark() -> None:
     trade = opened()
     trade.fill(2, 10, 980)
     assert trade(CancelRefused(3, trade.tick())) == []
-    assert trade(Mark(99, 980, 979, 981)) == [CancelOrder(3, Role.TARGET)]
+    again = [QueryOrder(3, Role.TARGET), CancelOrder(3, Role.TARGET)]
+    assert trade(Mark(99, 980, 979, 981)) == again
 
 
 # The position changed from outside.

@@ -1,6 +1,10 @@
-"""The trade manager against a venue that is late, refuses, fills in parts, and loses orders."""
+"""The trade manager against a venue that is late, refuses, fills in parts, and loses things.
+
+Orders, cancels and acceptances get lost; only when it is asked does the venue tell.
+"""
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +21,7 @@ from of_nautilus.decision.orders import (
     Gone,
     PlaceStop,
     PlaceTarget,
+    QueryOrder,
     Refused,
     Report,
     Role,
@@ -63,11 +68,12 @@ class RoughVenue:
         self.inbox: list[Output] = []
         self.book: dict[int, Resting] = {}
         self.log: list[Output] = []
+        self.lost: Counter[str] = Counter()
 
     def take(self, outputs: Iterable[Output]) -> None:
         for output in outputs:
             self.log.append(output)
-            if isinstance(output, (*ROLES, CancelOrder)):
+            if isinstance(output, (*ROLES, CancelOrder, QueryOrder)):
                 self.inbox.append(output)
 
     def tell(self, report: Report) -> None:
@@ -84,6 +90,10 @@ class RoughVenue:
         for command in inbox:
             if self.unlucky(0.3):
                 self.inbox.append(command)  # later
+            elif isinstance(command, QueryOrder):
+                self.tell_of(command.key)
+            elif self.unlucky(0.05):
+                self.lost[type(command).__name__] += 1
             elif isinstance(command, CancelOrder):
                 self.cancel(command.key)
             else:
@@ -91,6 +101,15 @@ class RoughVenue:
         for order in list(self.book.values()):
             if order.key in self.book and order.price is not None and low <= order.price <= high:
                 self.match(order, order.price)
+
+    def tell_of(self, key: int) -> None:
+        """Answer what became of an order, once it could have come in."""
+        if any(getattr(command, "key", None) == key for command in self.inbox):
+            return
+        if key in self.book:
+            self.tell(Accepted(key, self.ts))
+        else:
+            self.tell(Refused(key, self.ts, "unknown"))
 
     def cancel(self, key: int) -> None:
         if key not in self.book:
@@ -112,7 +131,9 @@ class RoughVenue:
             self.tell(Refused(order.key, self.ts, "refused"))
             return
         self.book[order.key] = order
-        if price is not None or self.rng.random() < 0.5:
+        if self.unlucky(0.05):
+            self.lost["Accepted"] += 1
+        elif price is not None or self.rng.random() < 0.5:
             self.tell(Accepted(order.key, self.ts))
         if price is None and order.key in self.book:
             self.match(order, last)
@@ -150,7 +171,9 @@ def live(seed: int, bars: int = 600) -> RoughVenue:
             max_entries_per_level=None,
             block_after_stop_ns=0,
         ),
-        lifecycle=LifecycleConfig(trail_after_r=1.0, ack_timeout_ns=200 * SECOND),
+        lifecycle=LifecycleConfig(
+            trail_after_r=1.0, query_after_ns=100 * SECOND, ack_timeout_ns=200 * SECOND
+        ),
         entry=rng.choice(["market", "limit"]),
         limit_offset_ticks=2,
     )
@@ -202,6 +225,7 @@ def test_rough_venue(seed: int) -> None:
     venue = live(seed)
     trades = [output for output in venue.log if isinstance(output, TradeClosed)]
     assert len(trades) >= 3
+    assert venue.lost.total() >= 5
     # Calm weather: what is open is closed, and everything comes to rest.
     venue.kind = True
     venue.take(venue.manager.close(venue.ts))

@@ -21,7 +21,9 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     equity in (0, 1], realized and open together. `max_losses`: losing trades in a row. Both end
     trading until the next UTC day. `no_entry_before_end_ns`, `flat_before_end_ns`: how long before
     a session's end entries stop and positions are closed. `max_entries_per_level`: a session.
-    `block_after_stop_ns`: how long a level rests after a stop there.
+    `block_after_stop_ns`: how long a level rests after a stop there. `max_orders_per_minute`: with
+    so many commands to the venue in the last minute nothing is entered; what protects or ends a
+    position is never held back.
     """
 
     cooldown_ns: int = 60 * SECOND
@@ -31,6 +33,7 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     flat_before_end_ns: int = 300 * SECOND
     max_entries_per_level: int | None = 2
     block_after_stop_ns: int = 300 * SECOND
+    max_orders_per_minute: int | None = 60
 
     def __post_init__(self) -> None:
         for name in (
@@ -43,7 +46,7 @@ class GateConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 raise ValueError(f"`{name}` must be >= 0, was {getattr(self, name)}")
         if self.max_daily_loss is not None and not 0.0 < self.max_daily_loss <= 1.0:
             raise ValueError(f"`max_daily_loss` must be in (0, 1], was {self.max_daily_loss}")
-        for name in ("max_losses", "max_entries_per_level"):
+        for name in ("max_losses", "max_entries_per_level", "max_orders_per_minute"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be >= 1 or None, was {value}")
@@ -114,10 +117,12 @@ def entry_gate(
     last_entry_ns: int | None,
     session_end_ns: int | None,
     config: GateConfig,
+    recent_orders: int = 0,
 ) -> Refusal | None:
     """Return why no entry may be made at `now`, or None.
 
-    Reasons: `halted` (with the number of losses and the money realized), `session_end`, `cooldown`.
+    Reasons: `halted` (with the number of losses and the money realized), `session_end`, `cooldown`,
+    `order_rate` (`recent_orders`: commands of the last minute).
     The cooldown counts from the last entry that the venue accepted: a refused one does not start
     it.
 
@@ -135,4 +140,6 @@ def entry_gate(
         return Refusal("session_end", (("seconds_left", (session_end_ns - now) / SECOND),))
     if last_entry_ns is not None and now - last_entry_ns < config.cooldown_ns:
         return Refusal("cooldown", (("seconds_since", (now - last_entry_ns) / SECOND),))
+    if config.max_orders_per_minute is not None and recent_orders >= config.max_orders_per_minute:
+        return Refusal("order_rate", (("orders", recent_orders),))
     return None

@@ -22,12 +22,14 @@ from of_nautilus.decision.orders import (
     Gone,
     Mark,
     PositionReport,
+    QueryOrder,
     Refused,
     Report,
     Resized,
     Role,
     Status,
     SubmitEntry,
+    TakeOver,
     WorkingOrder,
 )
 from of_nautilus.decision.state import Event, LifecycleConfig, State
@@ -186,6 +188,8 @@ class _Step(Stepper):
         refused = isinstance(report, Refused)
         if order.role is Role.ENTRY:
             if self.state.phase is Phase.ABSORPTION_DETECTED:
+                if refused:
+                    self.note("entry_refused", report.reason, alarm=True)
                 self.move(Kind.ENTRY_REJECTED, report.reason)
             elif not order.leaving:
                 self.note("entry_ended", report.reason, left=order.leaves)
@@ -228,12 +232,18 @@ class _Step(Stepper):
             self.count(1 if difference > 0 else -1, abs(difference), report.price)
         self.book(foreign=report.qty - ours)
 
+    def on_take_over(self, report: TakeOver) -> None:
+        foreign = self.orders.foreign
+        if foreign:
+            self.book(foreign=0)
+            self.count(1 if foreign > 0 else -1, abs(foreign), report.price)
+            self.note("foreign_taken_over", alarm=True, qty=foreign)
+
     def on_mark(self, mark: Mark) -> None:
         if self.orders.exit_refusals:
             self.book(exit_refusals=0)
         for order in self.orders.working:
-            if order.status is Status.STUCK:
-                self.put(replace(order, status=Status.LIVE))
+            self._ask_after(order, mark.ts)
         hanging = self._hanging(mark.ts)
         if hanging:
             # All are reduce-only: the next exit may go out before the end of these is known.
@@ -243,9 +253,46 @@ class _Step(Stepper):
             self._expire(mark)
         if self.state.in_trade:
             self._watch(mark)
+        self.set(marked_ns=mark.ts)
+
+    def _overdue(self, since: int, ts: int, patience: int) -> bool:
+        """Whether an answer has been awaited too long.
+
+        Where a market is silent for longer than that, a simulated venue has not had its turn yet:
+        there has to be a mark in between.
+        """
+        return since + patience <= ts and since < self.state.marked_ns
+
+    def _silent(self, orders: list[WorkingOrder], ts: int) -> bool:
+        """Whether one of these was never answered."""
+        patience = self.config.ack_timeout_ns
+        return any(
+            o.status is Status.PENDING and self._overdue(o.sent_ns, ts, patience) for o in orders
+        )
+
+    def _ask_after(self, order: WorkingOrder, ts: int) -> None:
+        """Ask about an order that nothing is heard of; take a cancel that failed for not sent."""
+        if order.status is Status.STUCK:
+            self.put(replace(order, status=Status.LIVE))
+            self.commands.append(QueryOrder(order.key, order.role))
+        elif order.status is Status.CANCELING:
+            if self._overdue(order.cancel_ns, ts, self.config.ack_timeout_ns):
+                self.note("cancel_silent", order.role, alarm=True)
+                self.put(replace(order, status=Status.LIVE))
+                self.commands.append(QueryOrder(order.key, order.role))
+        elif order.status is Status.PENDING and not order.asked:
+            if not self._overdue(order.sent_ns, ts, self.config.query_after_ns):
+                return
+            self.note("order_silent", order.role, alarm=True)
+            self.put(replace(order, asked=True))
+            self.commands.append(QueryOrder(order.key, order.role))
 
     def _expire(self, mark: Mark) -> None:
-        expires = self.plan().expires_ns
+        plan, entry = self.plan(), self.find(self.orders.entry_key)
+        expires = plan.expires_ns
+        if entry is not None and self._silent([entry], mark.ts):
+            expires = mark.ts if expires is None else min(expires, mark.ts)
+            self.set(plan=replace(plan, expires_ns=expires))
         if expires is None or mark.ts < expires:
             return
         self.cancel(self.of(Role.ENTRY))
@@ -257,20 +304,23 @@ class _Step(Stepper):
 
     def _hanging(self, ts: int) -> list[WorkingOrder]:
         """Exits that have not filled in time, and triggered stops that did not fill whole."""
-        limit = ts - self.config.ack_timeout_ns
-        exits = [o for o in self.of(Role.EXIT) if o.sent_ns <= limit]
+        patience = self.config.ack_timeout_ns
+        exits = [o for o in self.of(Role.EXIT) if self._overdue(o.sent_ns, ts, patience)]
         if self.orders.position and not self.state.in_trade:
             exits += [o for o in self.of(Role.STOP) if o.filled > 0]
         return [o for o in exits if not o.leaving]
 
     def _watch(self, mark: Mark) -> None:
         plan = self.plan()
-        limit = mark.ts - self.config.ack_timeout_ns
-        stops = self.of(Role.STOP)
-        if any(o.status is Status.PENDING and o.sent_ns <= limit for o in stops):
+        if self._silent(self.of(Role.STOP), mark.ts):
             self.note("stop_silent", alarm=True)
             self.move(Kind.FORCE_CLOSE, "stop_silent")
             return
+        targets = self.of(Role.TARGET)
+        if self._silent(targets, mark.ts):
+            self.note("target_lost", "silent", alarm=True)
+            self.set(target_lost=True)
+            self.cancel(targets)
         if (
             self.state.target_lost
             and plan.target is not None
@@ -295,6 +345,7 @@ _HANDLERS: dict[type, Callable[[_Step, Any], None]] = {
     CancelRefused: _Step.on_cancel_refused,
     Resized: _Step.on_resized,
     PositionReport: _Step.on_position,
+    TakeOver: _Step.on_take_over,
     Mark: _Step.on_mark,
 }
 

@@ -36,7 +36,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkingOrder:
-    """An order that may still fill."""
+    """An order that may still fill.
+
+    `cancel_ns`: when its cancel was sent. `asked`: whether the venue was asked what became of it.
+    """
 
     key: int
     role: Role
@@ -46,6 +49,8 @@ class WorkingOrder:
     sent_ns: int
     filled: int = 0
     status: Status = Status.PENDING
+    cancel_ns: int = 0
+    asked: bool = False
 
     @property
     def leaves(self) -> int:
@@ -134,6 +139,14 @@ class PositionReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A position that is not ours becomes ours at `price`: whoever asks for it wants it closed."""
+
+    price: int
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A closed bar: the time passes, and the prices may call for something."""
 
@@ -143,7 +156,9 @@ class Mark:
     high: int
 
 
-Report = Accepted | Filled | Refused | Gone | CancelRefused | Resized | PositionReport | Mark
+Report = (
+    Accepted | Filled | Refused | Gone | CancelRefused | Resized | PositionReport | TakeOver | Mark
+)
 
 
 # Commands: what the machine asks of a shell.
@@ -199,6 +214,14 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryOrder:
+    """Ask the venue what became of an order: nothing has been heard of it."""
+
+    key: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """For the journal: a transition."""
 
@@ -247,5 +270,5 @@ class Closed:
         return self.sold_sum - self.bought_sum
 
 
-OrderCommand = SubmitEntry | PlaceStop | PlaceTarget | ExitMarket | CancelOrder
+OrderCommand = SubmitEntry | PlaceStop | PlaceTarget | ExitMarket | CancelOrder | QueryOrder
 Command = OrderCommand | Moved | Note | Closed

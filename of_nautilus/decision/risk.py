@@ -30,7 +30,8 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     of the value area beyond it, target at its other edge) or "percent" (0.3% and 0.6% of the
     price). `min_rr`: least reward to risk, >= 0. `max_cost_r`: largest cost as a share of the risk,
     > 0, None to switch off. `sizing`: "fixed" (`fixed_qty` lots, >= 1) or "risk" (`risk_fraction`
-    of equity in (0, 1], lost if the stop is hit).
+    of equity in (0, 1], lost if the stop is hit). `max_notional`: largest entry in money, > 0, None
+    for no limit: "risk" is cut to it, a "fixed" size above it is refused.
     """
 
     stops: str = "level"
@@ -39,6 +40,7 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     sizing: str = "risk"
     fixed_qty: int = 1
     risk_fraction: float = 0.005
+    max_notional: float | None = None
 
     def __post_init__(self) -> None:
         if self.stops not in STOP_RULES:
@@ -53,6 +55,8 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError(f"`fixed_qty` must be >= 1, was {self.fixed_qty}")
         if not 0.0 < self.risk_fraction <= 1.0:
             raise ValueError(f"`risk_fraction` must be in (0, 1], was {self.risk_fraction}")
+        if self.max_notional is not None and self.max_notional <= 0.0:
+            raise ValueError(f"`max_notional` must be > 0 or None, was {self.max_notional}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,25 +201,33 @@ def position_size(
 ) -> int | Refusal:
     """Return the lots of an entry, rounded down, or why there are none.
 
-    Sizing "risk": `floor(equity * risk_fraction / (|entry - stop| * tick_value))`, cut to
-    `max_qty`. Reasons: `no_equity`, `min_qty`, `min_notional`, `max_qty` (a fixed size above it).
+    Sizing "risk": `floor(equity * risk_fraction / (|entry - stop| * tick_value))`, cut to `max_qty`
+    and `max_notional`. Reasons: `no_equity`, `min_qty`, `min_notional`, `max_qty` and
+    `max_notional` (a fixed size above it).
     """
     distance = abs(entry - stop)
     if distance == 0:
         raise ValueError(f"`stop` must differ from `entry`, was {stop}")
+    worth = abs(entry) * market.tick_value
+    affordable = None
+    if config.max_notional is not None and worth:
+        affordable = int(Decimal(str(config.max_notional)) // worth)
     if config.sizing == "fixed":
         qty = config.fixed_qty
         if market.max_qty is not None and qty > market.max_qty:
             return Refusal("max_qty", (("qty", qty), ("max_qty", market.max_qty)))
+        if affordable is not None and qty > affordable:
+            return Refusal("max_notional", (("qty", qty), ("affordable", affordable)))
     else:
         if equity <= 0:
             return Refusal("no_equity", (("equity", float(equity)),))
         at_risk = equity * Decimal(str(config.risk_fraction))
         lots = (at_risk / (distance * market.tick_value)).to_integral_value(ROUND_FLOOR)
-        qty = int(lots) if market.max_qty is None else min(int(lots), market.max_qty)
+        limits = (market.max_qty, affordable)
+        qty = min(int(lots), *(limit for limit in limits if limit is not None), int(lots))
     if qty < market.min_qty:
         return Refusal("min_qty", (("qty", qty), ("min_qty", market.min_qty)))
-    notional = abs(entry) * qty * market.tick_value
+    notional = worth * qty
     if notional < market.min_notional:
         return Refusal(
             "min_notional",

@@ -21,13 +21,15 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     plan, and then to the entry plus the cost. Otherwise one tick of profit is enough and the stop
     goes to the entry plus `be_buffer_ticks`. `trail_after_r`: open profit, in multiples of the
     first risk, that starts trailing after break-even (None: only another initiative does).
-    `ack_timeout_ns`: how long a stop may stay unanswered before the position is closed, and an exit
-    before it is sent again.
+    `query_after_ns`: how long an order may stay unanswered before the venue is asked what became of
+    it. `ack_timeout_ns`: how long before it counts as lost: an entry is canceled, for a stop the
+    position is closed, a target is watched here, an exit or a cancel is sent again.
     """
 
     robust: bool = True
     be_buffer_ticks: int = 0
     trail_after_r: float | None = None
+    query_after_ns: int = 3_000_000_000
     ack_timeout_ns: int = 10_000_000_000
 
     def __post_init__(self) -> None:
@@ -35,8 +37,9 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             raise ValueError(f"`be_buffer_ticks` must be >= 0, was {self.be_buffer_ticks}")
         if self.trail_after_r is not None and self.trail_after_r <= 0.0:
             raise ValueError(f"`trail_after_r` must be > 0 or None, was {self.trail_after_r}")
-        if self.ack_timeout_ns < 1:
-            raise ValueError(f"`ack_timeout_ns` must be >= 1, was {self.ack_timeout_ns}")
+        for name in ("query_after_ns", "ack_timeout_ns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be >= 1, was {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,10 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A trade: its phase, its plan, where its stop belongs, and its orders."""
+    """A trade: its phase, its plan, where its stop belongs, and its orders.
+
+    `marked_ns`: the time of the last mark.
+    """
 
     phase: Phase = Phase.NONE
     plan: Plan | None = None
@@ -133,6 +139,7 @@ class State:
     target_lost: bool = False
     last_init_ns: int = -1
     held_moves: int = 0
+    marked_ns: int = 0
     was: Phase = Phase.NONE
     orders: Orders = field(default_factory=Orders)
 
@@ -145,6 +152,19 @@ class State:
     def done(self) -> bool:
         """Whether the trade is over and flat: a RESET may follow."""
         return self.phase is Phase.CLOSED and self.orders.position == 0
+
+    @property
+    def protected(self) -> bool:
+        """Whether the position is flat, or accepted stops of its size rest at the venue."""
+        position = self.orders.position
+        resting = sum(
+            order.leaves
+            for order in self.orders.working
+            if order.role is Role.STOP
+            and order.side * position < 0
+            and order.status is not Status.PENDING
+        )
+        return resting >= abs(position)
 
     def entry_ticks(self) -> float:
         """The average entry price in ticks, NaN before the first fill."""

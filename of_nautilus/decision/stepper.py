@@ -92,7 +92,7 @@ class Stepper:
         """Cancel those orders whose cancel is not under way."""
         for order in orders:
             if not order.leaving:
-                self.put(replace(order, status=Status.CANCELING))
+                self.put(replace(order, status=Status.CANCELING, cancel_ns=self.ts))
                 self.commands.append(CancelOrder(order.key, order.role))
 
     def count(self, side: int, qty: int, price: int, fee: Decimal = Decimal(0)) -> None:

@@ -10,6 +10,7 @@ order.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -17,6 +18,7 @@ from typing import Any
 
 from of_nautilus.decision.framing import Bias, Direction, Hook, Relation, SessionProfile, frame_bias
 from of_nautilus.decision.gate import (
+    SECOND,
     DayLedger,
     check_halt,
     entry_gate,
@@ -31,8 +33,10 @@ from of_nautilus.decision.orders import (
     Command,
     Filled,
     Mark,
+    OrderCommand,
     Report,
     Role,
+    TakeOver,
 )
 from of_nautilus.decision.records import (
     Bar,
@@ -74,8 +78,9 @@ class _Story:
 class TradeManager:
     """Trades one instrument.
 
-    A shell keeps `equity` (money), `trusted` (whether book and feed are in order) and
-    `model_agreement` (in [-100, 100], positive if a model forecasts a rise) up to date.
+    A shell keeps `equity` (money), `trusted` (whether book and feed are in order), `paused`
+    (whether somebody wants no entries) and `model_agreement` (in [-100, 100], positive if a model
+    forecasts a rise) up to date.
     """
 
     def __init__(self, config: TradeConfig | None = None, market: Market | None = None) -> None:
@@ -84,6 +89,7 @@ class TradeManager:
         self.settings: Settings = settle(self.config)
         self.equity = Decimal(0)
         self.trusted = True
+        self.paused = False
         self.model_agreement = 0.0
         self.state = State()
         self.registry = LevelRegistry()
@@ -98,6 +104,7 @@ class TradeManager:
         self._taken_key = 0
         self._filled_key = 0
         self._story = _Story()
+        self._sent: deque[int] = deque()
         self._out: list[Output] = []
 
     # What a shell calls.
@@ -162,6 +169,13 @@ class TradeManager:
     def close(self, ts: int, reason: str = "manual") -> list[Output]:
         """Cancel an entry in flight, or close the position."""
         self._force_close(ts, reason)
+        return self._flush()
+
+    def flatten(self, ts: int) -> list[Output]:
+        """Pause, cancel and close all there is, also a position that somebody else has opened."""
+        self.paused = True
+        self._force_close(ts, "flatten")
+        self._step(TakeOver(self.price or 0, ts))
         return self._flush()
 
     def add_level(self, kind: LevelKind, price: int, ts: int) -> list[Output]:
@@ -314,14 +328,19 @@ class TradeManager:
         )
 
     def _gate(self, ts: int) -> Refusal | None:
+        if self.paused:
+            return Refusal("paused")
         if not self.trusted:
             return Refusal("not_trusted")
+        while self._sent and self._sent[0] <= ts - 60 * SECOND:
+            self._sent.popleft()
         return entry_gate(
             ts,
             ledger=self.ledger,
             last_entry_ns=self.last_entry_ns,
             session_end_ns=self.session_end_ns,
             config=self.settings.gate,
+            recent_orders=len(self._sent),
         )
 
     def _plan(self, signal: Seen, level: Level, score: Score) -> Plan | Refusal:
@@ -433,7 +452,9 @@ class TradeManager:
     def _collect(self, commands: Iterable[Command], plan: Plan | None, ts: int) -> None:
         for command in commands:
             self._out.append(command)
-            if isinstance(command, Closed):
+            if isinstance(command, OrderCommand):
+                self._sent.append(ts)
+            elif isinstance(command, Closed):
                 self._finish(command, plan)
         if self.state.done:
             self._step(Event(Kind.RESET, ts))
@@ -507,6 +528,7 @@ class TradeManager:
             "r1": None if math.isnan(self.r1) else self.r1,
             "spread": self.spread,
             "last_entry_ns": self.last_entry_ns,
+            "paused": self.paused,
             "entry_keys": [self._taken_key, self._filled_key],
             "story": asdict(self._story),
         }
@@ -531,6 +553,7 @@ class TradeManager:
         self.r1 = math.nan if plain["r1"] is None else plain["r1"]
         self.spread = plain["spread"]
         self.last_entry_ns = plain["last_entry_ns"]
+        self.paused = plain["paused"]
         self._taken_key, self._filled_key = plain["entry_keys"]
         story = plain["story"]
         signals = [
