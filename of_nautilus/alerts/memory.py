@@ -1,0 +1,218 @@
+"""What is remembered of one market from what was published about it, to tell and answer from it."""
+
+import json
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderInitialized
+
+from of_nautilus.core.sessions import MINUTE
+from of_nautilus.data import (
+    LIVE,
+    RESUME,
+    ClosedTrade,
+    DailyBias,
+    EntryDecision,
+    ExecutionTrouble,
+    FeedStatus,
+    FootprintBar,
+    JournalNote,
+    LevelEvent,
+    OperatorCommand,
+    PatternSignal,
+    TradeTransition,
+)
+from of_nautilus.decision.levels import LevelConfig, reach
+from of_nautilus.decision.orders import Role
+from of_nautilus.decision.status import ScannerRow, status_of, steps_done
+from of_nautilus.decision.table import IN_TRADE, Phase
+
+BARS_KEPT = 12
+STALE = 5 * MINUTE
+# The kinds of `ExecutionTrouble` that end one.
+ALL_CLEAR = ("protected", "flat")
+_ENDS = ("broken", "retired")
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market's name and units: prices in ticks of `tick`, sizes in lots of `lot`."""
+
+    instrument_id: str
+    tick: Decimal
+    lot: Decimal
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What the node holds of a market, from its cache: signed quantity, prices, None if none."""
+
+    instrument_id: str
+    quantity: Decimal = Decimal(0)
+    average: Decimal | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    open_orders: int = 0
+
+
+@dataclass(slots=True)
+class Day:
+    """What one UTC day has brought."""
+
+    number: int = 0
+    trades: list[ClosedTrade] = field(default_factory=list)
+    signals: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    troubles: Counter[str] = field(default_factory=Counter)
+    suspensions: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def money(self) -> Decimal:
+        """The result net of fees."""
+        return sum((Decimal(trade.money) for trade in self.trades), Decimal(0))
+
+
+class Memory:
+    """What has been published about one market, as far as alerts and answers need it.
+
+    `stop` is the one that the venue has accepted last, ticks, 0 if none; `plan` the entry decision
+    of the present trade; `fill` the average of its entry, ticks, NaN before.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self.bars: deque[FootprintBar] = deque(maxlen=BARS_KEPT)
+        self.signals: dict[str, PatternSignal] = {}
+        self.levels: dict[str, LevelEvent] = {}
+        self.bias: DailyBias | None = None
+        self.feed: FeedStatus | None = None
+        self.phase = Phase.NONE
+        self.plan: EntryDecision | None = None
+        self.paused = False
+        self.last_ts = 0
+        self.day = Day()
+        self.fresh_trade()
+
+    def fresh_trade(self) -> None:
+        """Forget the trade."""
+        self.stop = 0
+        self.stop_moves = 0
+        self._filled_lots = 0
+        self._filled_sum = 0
+        self._stops: dict[str, int] = {}
+
+    @property
+    def fill(self) -> float:
+        """The average price of the entry's fills, ticks."""
+        return self._filled_sum / self._filled_lots if self._filled_lots else math.nan
+
+    @property
+    def filled(self) -> Decimal:
+        """The quantity of the entry that has been filled."""
+        return self._filled_lots * self.market.lot
+
+    @property
+    def price(self) -> int | None:
+        """The last closed bar's close, ticks."""
+        return self.bars[-1].close if self.bars else None
+
+    def hear(self, data: Any) -> None:
+        """Remember what a piece of custom data says."""
+        self.last_ts = max(self.last_ts, data.ts_event)
+        match data:
+            case FootprintBar():
+                self.bars.append(data)
+            case PatternSignal():
+                self.signals[data.pattern] = data
+                self.day.signals[data.pattern] += 1
+            case DailyBias():
+                self.bias = data
+            case LevelEvent(what=what):
+                if what in _ENDS:
+                    self.levels.pop(data.level, None)
+                else:
+                    self.levels[data.level] = data
+            case EntryDecision(decision="planned"):
+                self.plan = data
+                self.fresh_trade()
+            case EntryDecision():
+                self.day.refused[data.decision] += 1
+            case TradeTransition():
+                self.phase = Phase(data.target)
+            case ClosedTrade():
+                self.day.trades.append(data)
+            case ExecutionTrouble() if data.kind not in ALL_CLEAR:
+                self.day.troubles[data.kind] += 1
+            case JournalNote(alarm=True):
+                self.day.troubles[data.what] += 1
+            case FeedStatus():
+                if data.state != LIVE:
+                    self.day.suspensions[data.reason] += 1
+                self.feed = data
+            case OperatorCommand():
+                self.paused = data.action != RESUME
+
+    def hear_order(self, event: Any) -> int | None:
+        """Remember an order's event; return the new stop, ticks, if the venue has taken one."""
+        order_id = str(event.client_order_id)
+        role = order_id.rpartition("-")[2]
+        if isinstance(event, OrderInitialized):
+            trigger = event.options.get("trigger_price") if role == Role.STOP else None
+            if trigger is not None:
+                self._stops[order_id] = self._ticks(Decimal(str(trigger)))
+        elif isinstance(event, OrderFilled) and role == Role.ENTRY:
+            lots = int(event.last_qty.as_decimal() / self.market.lot)
+            self._filled_lots += lots
+            self._filled_sum += lots * self._ticks(event.last_px.as_decimal())
+        elif isinstance(event, OrderAccepted):
+            stop = self._stops.pop(order_id, 0)
+            if stop and stop != self.stop:
+                self.stop = stop
+                return stop
+        return None
+
+    def _ticks(self, price: Decimal) -> int:
+        return int((price / self.market.tick).to_integral_value())
+
+    def phase_with(self, holding: Holding) -> Phase:
+        """Return the phase that was published last, or an open trade if the node just holds one."""
+        if holding.quantity and self.phase not in IN_TRADE:
+            return Phase.POSITION_OPEN
+        return self.phase
+
+    def row(self, now: int, holding: Holding) -> ScannerRow:
+        """Return where the market stands at `now`, ns UTC."""
+        phase = self.phase_with(holding)
+        levels = [level.price for level in self.levels.values() if level.side]
+        near = self._near(levels)
+        silent = self.last_ts > 0 and now - self.last_ts > STALE
+        suspended = self.feed is not None and self.feed.state != LIVE
+        status = status_of(
+            phase,
+            has_profile=bool(self.bars) or self.bias is not None,
+            stale=silent or suspended,
+            levels=len(levels),
+            near=near,
+        )
+        steps = steps_done(phase, has_frame=self.bias is not None, levels=len(levels), near=near)
+        return ScannerRow(self.market.instrument_id, status, steps)
+
+    def _near(self, levels: list[int]) -> bool:
+        if not self.bars or not levels or not self.bars[-1].r1 > 0.0:
+            return False
+        price = self.bars[-1].close
+        within = reach(price, self.bars[-1].r1, LevelConfig(), watching=True)
+        return min(abs(level - price) for level in levels) <= within
+
+
+def numbers_of(text: str) -> dict[str, Any]:
+    """Return the numbers in JSON text, none if it is not what it should be."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

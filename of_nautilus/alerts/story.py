@@ -1,0 +1,151 @@
+"""Turns what is published, one thing after the other, into the alerts to send."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nautilus_trader.model.events import OrderEvent
+
+from of_nautilus.alerts import text
+from of_nautilus.alerts.memory import Day, Market, Memory
+from of_nautilus.alerts.outbox import Message, Urgency
+from of_nautilus.data import (
+    LIVE,
+    ClosedTrade,
+    DailyBias,
+    EntryDecision,
+    ExecutionTrouble,
+    FeedStatus,
+    JournalNote,
+    OperatorCommand,
+    PatternSignal,
+    TradeTransition,
+)
+from of_nautilus.decision.table import Kind, Phase
+
+_DAY_NS = 86_400_000_000_000
+_Told = tuple[str, Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The last thing that the node says, HTML text."""
+
+    text: str
+
+
+class Story:
+    """Listens for some markets, and remembers what is needed to tell about them.
+
+    Parameters
+    ----------
+    markets : items of Market
+        Whom to tell about; whatever concerns others is left out.
+    kinds : collection of str
+        Which alerts to tell, of `config.KINDS`.
+    since : int
+        When the listening began, ns UTC: no day before it is summed up.
+    """
+
+    def __init__(self, markets: Iterable[Market], kinds: Collection[str], since: int) -> None:
+        self.memories = {market.instrument_id: Memory(market) for market in markets}
+        for memory in self.memories.values():
+            memory.day.number = since // _DAY_NS
+        self._kinds = frozenset(kinds)
+        self._framed: dict[str, DailyBias] = {}
+
+    def hear(self, item: Any) -> list[Message]:
+        """Take custom data or an order's event; return what to send about it."""
+        memory = self.memories.get(str(item.instrument_id))
+        if memory is None:
+            return []
+        if isinstance(item, OrderEvent):
+            told = self._order(item, memory)
+        else:
+            told = self._new_day(item.ts_event, memory)
+            memory.hear(item)
+            told += self._tell(item, memory)
+        return [message for kind, message in told if kind in self._kinds]
+
+    def settle(self) -> list[Message]:
+        """Return what was held back until all that belongs to it has come: a frame's levels do."""
+        framed, self._framed = self._framed, {}
+        if "bias" not in self._kinds:
+            return []
+        return [
+            Message(text.daily_bias(item, self.memories[name])) for name, item in framed.items()
+        ]
+
+    def farewell(self, item: Farewell) -> Message:
+        """Return a stop's words, with what the day has brought so far."""
+        today = self._summaries() if "summary" in self._kinds else ""
+        return Message(text.joined((item.text, today)), Urgency.HIGH)
+
+    def _summaries(self) -> str:
+        return text.joined(text.summary(one.day, one.market) for one in self.memories.values())
+
+    def _new_day(self, ts: int, memory: Memory) -> list[_Told]:
+        """Sum up the day when the first thing of a later one comes."""
+        number, before = ts // _DAY_NS, memory.day
+        if number <= before.number:
+            return []
+        memory.day = Day(number)
+        return [("summary", Message(text.summary(before, memory.market)))]
+
+    def _order(self, event: Any, memory: Memory) -> list[_Told]:
+        before = memory.stop
+        stop = memory.hear_order(event)
+        if stop is None:
+            return []
+        ts, key = event.ts_event, f"stop {memory.market.instrument_id}"
+        if memory.phase not in (Phase.BREAK_EVEN, Phase.TRAILING):
+            if before:
+                return []
+            return [("entry", Message(text.protected(memory, stop, ts), Urgency.NORMAL))]
+        memory.stop_moves += 1
+        title = "BREAK EVEN" if memory.phase is Phase.BREAK_EVEN else "TRAIL"
+        told = text.stop_moved(memory, title, before, stop, ts)
+        if memory.phase is Phase.BREAK_EVEN:
+            return [("break_even", Message(told))]
+        return [("trail", Message(told, Urgency.LOW, key))]
+
+    def _tell(self, item: Any, memory: Memory) -> list[_Told]:
+        name = memory.market.instrument_id
+        match item:
+            case EntryDecision(decision="planned"):
+                return [("entry", Message(text.entry(item, memory), Urgency.HIGH))]
+            case TradeTransition():
+                return self._moved(item, memory)
+            case ClosedTrade():
+                return [("exit", Message(text.exit_result(item, memory), Urgency.HIGH))]
+            case DailyBias():
+                self._framed[name] = item
+            case FeedStatus():
+                live = item.state == LIVE
+                told = text.feed(item, memory, live)
+                return [("feed", Message(told, Urgency.NORMAL, f"feed {name}"))]
+            case ExecutionTrouble():
+                told = text.execution(item, memory)
+                return [("execution", Message(told, Urgency.HIGH, f"{item.kind} {name}"))]
+            case JournalNote(what="exit_warn_weak"):
+                told = text.exit_warning(memory, item.reason, False, item.ts_event)
+                return [("exit_warning", Message(told, Urgency.NORMAL, f"warning {name}"))]
+            case JournalNote(alarm=True):
+                return [("execution", Message(text.note(item, memory), Urgency.HIGH))]
+            case OperatorCommand():
+                return [("operator", Message(text.operator(item, memory), Urgency.HIGH))]
+            case PatternSignal():
+                return [("signal", Message(text.signal(item, memory), Urgency.LOW))]
+        return []
+
+    def _moved(self, item: TradeTransition, memory: Memory) -> list[_Told]:
+        match item.event:
+            case Kind.ENTRY_FILLED:
+                return [("entry", Message(text.filled(memory, item.ts_event), Urgency.HIGH))]
+            case Kind.ENTRY_REJECTED:
+                told = text.not_filled(memory, item.reason, item.ts_event)
+                return [("entry", Message(told))]
+            case Kind.EXIT_WARN_STRONG:
+                told = text.exit_warning(memory, item.reason, True, item.ts_event)
+                return [("exit_warning", Message(told, Urgency.HIGH))]
+        return []
