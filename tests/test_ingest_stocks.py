@@ -45,6 +45,7 @@ def test_equity_rows_by_hand(tmp_path: Path) -> None:
         "sale condition: derivatively priced": 1,
         "marked suspicious": 1,
     }
+    assert summary.kept == {"odd lot": 1}
     read = read_trades(tmp_path / "catalog", SPY)
     opening = int(datetime(2013, 10, 7, 13, 30, tzinfo=UTC).timestamp()) * 10**9
     assert (read.ts_event - opening).tolist() == [0, 0, 3_000_000]

@@ -1,6 +1,7 @@
 """The quality report: each fault planted is counted, and only what it is."""
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from of_nautilus.ingest.columns import (
     TradeColumns,
     data_folder,
     file_name,
+    read_trades,
 )
-from of_nautilus.ingest.equities import ingest_equities
+from of_nautilus.ingest.equities import DROPPED, ingest_equities
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.formats import FORMATS
 from of_nautilus.ingest.instruments import find_instrument
@@ -277,21 +279,112 @@ def test_a_remote_catalog_is_checked_and_listed() -> None:
     assert [e.rows for e in list_catalog(address)] == [1, 1_500]
 
 
-@pytest.mark.slow
-def test_real_recordings_are_fit_and_their_oddities_known(real_data: Path, tmp_path: Path) -> None:
+SPOT, NEXO, SPY = "BTCUSDT.BINANCE", "NEXOUSDT.BINANCE", "SPY.ARCA"
+
+
+@pytest.fixture(scope="module")
+def recorded(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What `check` writes as JSON of the recorded markets, with the folder of their files."""
+    root = tmp_path_factory.mktemp("recorded")
     binance = real_data / "binance"
-    ingest_binance_ws([binance / f"usdm_btcusdt_2023040{d}.gz" for d in (4, 5)], PERP, tmp_path)
-    ingest_equities([real_data / "equities" / "20131007_trade.zip"], "SPY.ARCA", tmp_path)
-    report = check_catalog(tmp_path)
-    assert report.exit_code == 0
-    assert report.aggressor == {PERP: "VENUE", "SPY.ARCA": "INFERRED"}
-    days = {(d.instrument_id, d.kind, d.day): d for d in report.days}
-    late = days[PERP, "trade_tick", "2023-04-05"]
-    assert late.missing_ids == 1  # the insurance fund's print
-    assert (late.tick_rule_share or 0) > 0.9
-    for day in report.days:
-        assert not day.crossed
-        assert not day.out_of_order
+    thin = find_instrument(NEXO, price_increment="0.001", size_increment="0.01")
+    for name, instrument in (
+        ("usdm_btcusdt_2023*", PERP),
+        ("usdm_btcusdt_2024*", PERP),
+        ("spot_btcusdt_*", SPOT),
+        (
+            "spot_nexousdt_20240723*",
+            find_instrument(NEXO, price_increment="0.001", size_increment="0.01"),
+        ),
+    ):
+        ingest_binance_ws(sorted(binance.glob(f"{name}.gz")), instrument, root)
+    ingest_equities([real_data / "equities" / "20131008_trade.zip"], SPY, root)
+    report = json.loads(json.dumps(check_catalog(root).to_dict()))
+    report["by"] = {(d["instrument_id"], d["kind"], d["day"]): d for d in report["days"]}
+    report["met"] = {(d["instrument_id"], d["day"]): d for d in report["ingested"]}
+    report["root"], report["source"] = root, real_data
+    return report
+
+
+@pytest.mark.slow
+def test_recorded_markets_are_fit(recorded: Any) -> None:
+    assert (recorded["fit"], recorded["unfit"]) == (True, [])
+    assert recorded["aggressor"] == {PERP: "VENUE", SPOT: "VENUE", NEXO: "VENUE", SPY: "INFERRED"}
+    assert all(not day["out_of_order"] for day in recorded["days"])
+    assert all(not day.get("crossed") for day in recorded["days"])
+    assert recorded["by"][PERP, "trade_tick", "2023-04-05"]["tick_rule_share"] > 0.9
+
+
+@pytest.mark.slow
+def test_the_insurance_funds_print_is_counted(recorded: Any) -> None:
+    met = recorded["met"][PERP, "2023-04-05"]
+    assert met["left_out"]["trade INSURANCE_FUND"] == 1
+    assert recorded["by"][PERP, "trade_tick", "2023-04-05"]["missing_ids"] == 1
+    funds = {key for key, day in recorded["met"].items() if "INSURANCE" in str(day["left_out"])}
+    assert funds == {(PERP, "2023-04-05")}
+
+
+@pytest.mark.slow
+def test_each_recorders_clock_is_told(recorded: Any) -> None:
+    delay = {key: day["recorder_delay_ms"] for key, day in recorded["met"].items()}
+    assert delay[PERP, "2024-08-08"] == pytest.approx(-1_270, abs=10)
+    assert delay[SPOT, "2024-08-08"] == pytest.approx(-1_270, abs=10)
+    assert delay[NEXO, "2024-07-23"] == pytest.approx(-20, abs=10)
+    assert -20 < delay[PERP, "2023-04-04"] < 0 < delay[PERP, "2023-04-05"] < 20
+    assert delay[SPY, "2013-10-08"] is None
+    note = f"{PERP} 2024-08-08: the recorder's clock was {-delay[PERP, '2024-08-08']:.1f} ms behind"
+    assert note in recorded["notes"]
+
+
+@pytest.mark.slow
+def test_prints_of_one_market_order_are_told(recorded: Any) -> None:
+    day = recorded["by"][PERP, "trade_tick", "2024-08-08"]
+    trades = read_trades(recorded["root"], PERP, DAY0, DAY0 + DAY_NS - 1)
+    assert day["rows"] == len(trades) == 21_313
+    assert len({*zip(trades.ts_event.tolist(), trades.side.tolist(), strict=True)}) == 5_374
+    # Of one time and side, yet with other trades in between: these are orders of their own.
+    orders, before = 0, None
+    for ts, side, number in zip(trades.ts_event, trades.side, trades.trade_id, strict=True):
+        orders += (ts, side, number - 1) != before
+        before = (ts, side, number)
+    assert day["orders"] == orders == 5_436
+
+
+@pytest.mark.slow
+def test_ids_run_on_across_midnight(recorded: Any) -> None:
+    for day in ("2024-08-08", "2024-08-09"):
+        assert recorded["by"][SPOT, "trade_tick", day]["missing_ids"] == 0
+        assert recorded["by"][SPOT, "trade_tick", day]["duplicates"] == 0
+        assert recorded["by"][SPOT, "order_book_deltas", day]["untrusted"] == 0
+
+
+@pytest.mark.slow
+def test_odd_prints_of_shares_are_counted(recorded: Any) -> None:
+    with zipfile.ZipFile(recorded["source"] / "equities" / "20131008_trade.zip") as archive:
+        rows = np.array(
+            [
+                (int(ms), int(size), int(conditions, 16))
+                for ms, _, size, _, conditions, _ in (
+                    line.split(",") for line in archive.read(archive.namelist()[0]).decode().split()
+                )
+            ]
+        )
+    ms, size, bits = rows.T
+    met = recorded["met"][SPY, "2013-10-08"]
+    left = met["left_out"]
+    late = sum(number for reason, number in left.items() if "out of sequence" in reason)
+    assert late == np.count_nonzero(bits >> 14 & 1) == 1
+    plain = bits & sum(1 << bit for bit in DROPPED) == 0
+    kept = recorded["by"][SPY, "trade_tick", "2013-10-08"]["rows"]
+    assert (kept, kept + sum(left.values())) == (np.count_nonzero(plain), len(rows))
+    # The file's one print below a hundred shares is an opening price, and left out as such.
+    assert not (plain & (size < 100)).any()
+    assert (bits[size < 100] >> 26 & 1).tolist() == [1]
+    assert left["sale condition: official open"] == 2
+    assert met["kept"] == {
+        "before 09:30": np.count_nonzero(plain & (ms < 34_200_000)),
+        "after 16:00": np.count_nonzero(plain & (ms > 57_600_000)),
+    }
 
 
 def test_trades_that_share_a_packets_number_are_no_repeats(real_data: Path, tmp_path: Path) -> None:

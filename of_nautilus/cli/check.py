@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from of_nautilus.cli.figures import write_json
 from of_nautilus.cli.progress import progress, reporter
@@ -20,6 +21,7 @@ columns, each only where it can be told:
   off grid   prices and sizes that are no multiple of the increment
   gaps       silences over 5 s and over 99.9 in 100 of those before; longest s is the longest
   delay ms   median of ts_init less ts_event; below 0 the recorder's clock is behind
+  orders     market orders: prints with one time and side, and ids that follow on
   repeats    trades with the id and the time of another
   size <= 0  trades of nothing
   lost ids   trade ids passed over, where ids are numbers that rise by one
@@ -29,6 +31,9 @@ columns, each only where it can be told:
   crossed    books or quotes with a bid above the ask; locked: with a bid at the ask
   snapshots  times that the book begins anew
   untrusted  book changes after a sequence break and before the next snapshot
+
+Below come, by day and ingest, the records of its files that are not in the catalog or are odd and
+kept, as ingest counted them; nothing where another program wrote the catalog.
 
 Exit codes: 0 fit, 1 unfit (the reasons go to standard error), 2 nothing to check.
 """
@@ -42,6 +47,7 @@ _COLUMNS = {
     "gaps": "gaps",
     "longest s": "longest_gaps",
     "delay ms": "delay_ms",
+    "orders": "orders",
     "repeats": "duplicates",
     "size <= 0": "not_positive",
     "lost ids": "missing_ids",
@@ -94,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
             sided = report.aggressor.get(instrument) if kind == "trade_tick" else None
             aggressor = f", aggressor {sided}" if sided else ""
             sys.stdout.write(f"{instrument} {kind}{aggressor}\n{table(list(group))}\n")
+        for instrument, entries in groupby(report.ingested, itemgetter("instrument_id")):
+            sys.stdout.write(f"{instrument} as ingested\n{ingested(list(entries))}\n")
         for note in report.notes[:_NOTES]:
             sys.stdout.write(f"note: {note}\n")
         if len(report.notes) > _NOTES:
@@ -122,6 +130,19 @@ def table(days: Sequence["DayReport"]) -> str:
         f"  {day:10}  {'  '.join(f'{c:>{w}}' for c, w in zip(cells, widths, strict=True))}\n"
         for day, cells in rows
     )
+
+
+def ingested(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return what ingests met as lines, one a day and ingest, indented by two."""
+    out = []
+    for entry in entries:
+        delay = entry.get("recorder_delay_ms")
+        said = [] if delay is None else [f"recorder's delay {delay:.1f} ms"]
+        for title, name in (("left out", "left_out"), ("kept", "kept")):
+            counts = ", ".join(f"{count} {what}" for what, count in entry[name].items())
+            said += [f"{title}: {counts}"] if counts else []
+        out.append(f"  {entry['day']}  {entry['format']}  {'; '.join(said) or 'all as it came'}\n")
+    return "".join(out)
 
 
 def _cell(day: "DayReport", name: str) -> str:

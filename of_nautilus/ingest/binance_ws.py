@@ -31,6 +31,7 @@ from nautilus_trader.model.instruments import Instrument
 from of_nautilus.ingest.columns import (
     ADD,
     CLEAR,
+    DAY_NS,
     F_SNAPSHOT,
     F_UNTRUSTED,
     UPDATE,
@@ -125,7 +126,7 @@ class _Recording:
         self._fresh = False
         self._trusted = True
         self._recent: deque[_Depth] = deque(maxlen=_RECENT)
-        self._delays = array("q")
+        self._delays: dict[int, array[int]] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -145,7 +146,9 @@ class _Recording:
                     data = self._decode_plain(payload)
                 self._take(line, data, number)
                 if not number % 64 and data is not None and data.E:
-                    self._delays.append(_nanoseconds(int(received)) - data.E * _MS)
+                    event = data.E * _MS
+                    delays = self._delays.setdefault(event // DAY_NS, array("q"))
+                    delays.append(_nanoseconds(int(received)) - event)
             except (msgspec.MsgspecError, ValueError) as error:
                 raise IngestError(
                     f"broken line ({error})", path, line=number, todo="mend or remove it"
@@ -154,12 +157,15 @@ class _Recording:
                 yield from self._flush()
         yield from self._flush()
 
-    def close(self, summary: IngestSummary) -> None:
+    def close(self, job: Job) -> None:
         """Say what never found a place, and how late the recorder was."""
-        if self._book_id is None and self._recent:
-            summary.skipped["depth without a snapshot"] += len(self._recent)
+        if self._book_id is None:
+            for message in self._recent:
+                job.leave_out("depth without a snapshot", message.event)
+        for day, delays in self._delays.items():
+            job.log.day(day).recorder_delay_ms = _median_ms(delays)
         if self._delays:
-            summary.recorder_delay_ms = float(np.median(np.asarray(self._delays))) / _MS
+            job.summary.recorder_delay_ms = _median_ms(np.concatenate([*self._delays.values()]))
 
     def _take(self, line: _Line, data: _Data | None, number: int) -> None:
         if data is None:
@@ -183,7 +189,7 @@ class _Recording:
                 _Depth(data.U, data.u, data.pu, event, bytes(data.b), bytes(data.a), number)
             )
         else:
-            self._summary.skipped[kind or "unknown"] += 1
+            self._job.leave_out(kind or "unknown", event or self._event)
 
     def _stamp(self, event: int) -> int:
         self._init = max(self._init + 1, event)
@@ -191,15 +197,16 @@ class _Recording:
 
     def _trade(self, data: _Data, kind: str, event: int, number: int) -> None:
         if kind != (self._trade_kind or kind):
-            self._summary.skipped[kind] += 1
+            self._job.leave_out(kind, event)
             return
         self._trade_kind = kind
         if data.X != "MARKET":
-            self._summary.skipped[f"trade {data.X}"] += 1
+            self._job.leave_out(f"trade {data.X}", event)
             return
         trade_id = int(bytes(data.a)) if kind == "aggTrade" else data.t
         if trade_id <= self._trade_id:
             self._summary.duplicates += 1
+            self._job.log.leave_out("repeated trade", event)
             return
         if not event:
             raise ValueError("a trade without a time")
@@ -215,10 +222,10 @@ class _Recording:
 
     def _quote(self, data: _Data, event: int, number: int) -> None:
         if data.u <= self._quote_id:
-            self._summary.skipped["repeated quote"] += 1
+            self._job.leave_out("repeated quote", event)
             return
         if not event:
-            self._summary.skipped["quote before any time"] += 1
+            self._summary.skipped["quote before any time"] += 1  # so it is of no day
             return
         self._quote_id = data.u
         rows = self._quotes
@@ -238,7 +245,7 @@ class _Recording:
             self._waiting = (line, number)  # it has no time of its own: it takes the next one
             return
         if self._book_id is not None and self._trusted and line.snapshot_id < self._book_id:
-            self._summary.skipped["snapshot older than the book"] += 1
+            self._job.leave_out("snapshot older than the book", event or self._event)
             return
         event = event or self._event
         stamp = self._stamp(event)
@@ -260,7 +267,7 @@ class _Recording:
     def _depth(self, message: _Depth) -> None:
         if self._book_id is None:
             if len(self._recent) == _RECENT:
-                self._summary.skipped["depth without a snapshot"] += 1
+                self._job.leave_out("depth without a snapshot", self._recent[0].event)
             self._recent.append(message)
             return
         self._recent.append(message)
@@ -271,7 +278,7 @@ class _Recording:
         assert book_id is not None
         futures = message.previous is not None
         if message.last <= book_id and not (self._fresh and futures and message.last == book_id):
-            self._summary.skipped["depth older than the book"] += 1
+            self._job.leave_out("depth older than the book", message.event)
             return
         if self._fresh:
             follows = message.first <= book_id + (not futures) or message.previous == book_id
@@ -332,6 +339,10 @@ class _Recording:
         )
 
 
+def _median_ms(delays: Any) -> float:
+    return float(np.median(np.asarray(delays))) / _MS
+
+
 def _nanoseconds(stamp: int) -> int:
     """A time since 1970 in seconds, ms, µs or ns as ns; the digits tell which."""
     while 0 < stamp < 10**18:
@@ -351,6 +362,13 @@ def ingest_binance_ws(
     Parameters and errors are those of `pipeline.run`.
     """
     recording = _Recording()
-    summary = run("binance-ws", files, instrument, catalog, recording.read, overlap, progress)
-    recording.close(summary)
-    return summary
+    return run(
+        "binance-ws",
+        files,
+        instrument,
+        catalog,
+        recording.read,
+        overlap,
+        progress,
+        end=recording.close,
+    )

@@ -129,22 +129,22 @@ class _Book:
                     f"broken line ({error})", path, line=number, todo="fetch the file again"
                 ) from error
             job.check_symbol(message.data.s, path, number)
-            self._take(message, ladders, job.summary, number)
+            self._take(message, ladders, job, number)
             if ladders.rows > _FLUSH_ROWS:
                 yield ladders.columns(job, path)
                 ladders = Ladders()
         if ladders.rows:
             yield ladders.columns(job, path)
 
-    def _take(self, message: _Message, ladders: Ladders, summary: IngestSummary, line: int) -> None:
-        data = message.data
+    def _take(self, message: _Message, ladders: Ladders, job: Job, line: int) -> None:
+        data, summary = message.data, job.summary
         event = message.ts * _MS
         snapshot = message.type == "snapshot"
         if snapshot:
             self._trusted = True
             summary.snapshots += 1
         elif self._update < 0:
-            summary.skipped["change before a snapshot"] += 1
+            job.leave_out("change before a snapshot", event)
             return
         else:
             if data.u != self._update + 1:

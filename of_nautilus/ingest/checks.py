@@ -49,6 +49,8 @@ class DayReport:
     """The longest of them: when they began (ns) and for how many seconds they lasted."""
     delay_ms: float | None = None
     """Median of `ts_init` less `ts_event`: the delay, or skew, of the recorder's clock."""
+    orders: int | None = None
+    """Market orders: prints on end with one event time and side, and ids that follow on."""
     duplicates: int | None = None
     not_positive: int | None = None
     missing_ids: int | None = None
@@ -141,6 +143,7 @@ class DayCheck:
         report.not_positive = (report.not_positive or 0) + int(np.count_nonzero(piece.size <= 0))
         self._sided += int(np.count_nonzero(piece.side))
         state.tick_rule(piece)
+        report.orders = (report.orders or 0) + state.orders(piece)
         repeats, missing = state.ids(piece)
         report.duplicates = (report.duplicates or 0) + repeats
         if missing is not None:
@@ -196,6 +199,7 @@ class _TradeState:
         self._sign = 0
         self._last_id = -1
         self._time = 0
+        self._print: tuple[int, int, int] | None = None
 
     def tick_rule(self, piece: TradeColumns) -> None:
         """Count sided trades that have a tick-rule side, and those where both agree."""
@@ -208,6 +212,22 @@ class _TradeState:
         self.judged += int(np.count_nonzero(both))
         self.agreed += int(np.count_nonzero(both & (rule == piece.side)))
         self._price, self._sign = int(prices[-1]), int(rule[-1])
+
+    def orders(self, piece: TradeColumns) -> int:
+        """Count prints that do not go on with the market order of the one before."""
+        columns: list[Any] = [piece.ts_event, piece.side]
+        numbers = isinstance(piece.trade_id, np.ndarray)
+        if numbers:
+            columns.append(piece.trade_id - np.arange(len(piece)))  # equal where ids follow on
+        new = np.logical_or.reduce([np.diff(column) != 0 for column in columns])
+        last_id = int(piece.trade_id[-1]) if numbers else -1
+        before, self._print = self._print, (int(piece.ts_event[-1]), int(piece.side[-1]), last_id)
+        first = (
+            int(piece.ts_event[0]),
+            int(piece.side[0]),
+            int(piece.trade_id[0]) - 1 if numbers else -1,
+        )
+        return int(np.count_nonzero(new)) + (first != before)
 
     def ids(self, piece: TradeColumns) -> tuple[int, int | None]:
         """Rows that repeat another in all but arrival, and ids passed over (None if not numbers).

@@ -198,8 +198,7 @@ def _columns(job: Job, rows: NDArray[Any], path: Path) -> Iterator[Columns]:
     elif kind == 1:
         whole = rows["levels"]["bid_px"][:, 0] != _UNDEFINED
         whole &= rows["levels"]["ask_px"][:, 0] != _UNDEFINED
-        if not whole.all():
-            job.summary.skipped["one-sided quote"] += int(np.count_nonzero(~whole))
+        job.leave_out("one-sided quote", rows["ts_recv"][~whole])
         yield _quotes(job, rows[whole], path)
 
 

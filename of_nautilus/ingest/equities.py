@@ -7,8 +7,8 @@ Sale conditions are bits, counted from 0. Dropped by default, and counted: those
 that of the market at that time (cash 1, next day 2, seller's option 3, derivatively priced 9, sold
 late 11, out of sequence 14, acquisition 16, bunched 17, contingent on an option 18, distribution
 19, average price 20, price variation 22, prior reference price 25), and those that repeat another
-print (official close 24, official open 26). Extended hours (13) and odd lots (31) are trades like
-others.
+print (official close 24, official open 26). Trades before 09:30 and after 16:00 and those of less
+than 100 shares are kept, and counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from nautilus_trader.model.instruments import Instrument
+from numpy.typing import NDArray
 
 from of_nautilus.ingest.columns import Columns, TradeColumns
 from of_nautilus.ingest.errors import IngestError
@@ -55,6 +56,8 @@ DROPPED = {
 """Sale conditions that are dropped by default: bit and name."""
 
 _OPEN_MS, _CLOSE_MS = 4 * 3_600_000, 20 * 3_600_000 + 1_800_000
+_BELL_MS, _CURFEW_MS = 9 * 3_600_000 + 1_800_000, 16 * 3_600_000
+_ROUND_LOT = 100
 _MAX_OUTSIDE = 0.01
 
 
@@ -100,8 +103,11 @@ def _trades(dropped: dict[int, str], date: str | None, job: Job, path: Path) -> 
                 path,
                 line=line + int(np.argmax(late)),
             )
-        keep = _kept(job, batch, dropped, path, line)
+        keep = _kept(job, batch, midnight + ms * 1_000_000, dropped, path, line)
         times = midnight + ms[keep] * 1_000_000
+        job.keep("before 09:30", times[ms[keep] < _BELL_MS])
+        job.keep("after 16:00", times[ms[keep] > _CURFEW_MS])
+        job.keep("odd lot", times[batch["size"].to_numpy()[keep] < _ROUND_LOT])
         lines = line + np.flatnonzero(keep)
         yield TradeColumns(
             **job.precisions,
@@ -115,11 +121,17 @@ def _trades(dropped: dict[int, str], date: str | None, job: Job, path: Path) -> 
         next_id += len(times)
 
 
-def _kept(job: Job, batch: pa.RecordBatch, dropped: dict[int, str], path: Path, line: int) -> Any:
+def _kept(
+    job: Job,
+    batch: pa.RecordBatch,
+    times: NDArray[np.int64],
+    dropped: dict[int, str],
+    path: Path,
+    line: int,
+) -> NDArray[np.bool_]:
     column = batch["conditions"]
     words = column.dictionary.to_pylist()
     codes = column.indices.to_numpy()
-    counts = np.bincount(codes, minlength=len(words))
     bad = np.zeros(len(words), np.bool_)
     for index, word in enumerate(words):
         try:
@@ -132,11 +144,10 @@ def _kept(job: Job, batch: pa.RecordBatch, dropped: dict[int, str], path: Path, 
         reasons = [name for bit, name in dropped.items() if bits >> bit & 1]
         if reasons:
             bad[index] = True
-            job.summary.skipped[f"sale condition: {reasons[0]}"] += int(counts[index])
+            job.leave_out(f"sale condition: {' + '.join(reasons)}", times[codes == index])
     keep = ~bad[codes]
     if dropped:
         odd = keep & (batch["suspicious"].to_numpy() != 0)
-        if odd.any():
-            job.summary.skipped["marked suspicious"] += int(np.count_nonzero(odd))
-            keep &= ~odd
-    return keep
+        job.leave_out("marked suspicious", times[odd])
+        keep &= ~odd
+    return np.asarray(keep, np.bool_)

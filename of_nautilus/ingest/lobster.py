@@ -113,8 +113,7 @@ def _trades(
     if unknown.any():
         bad = int(np.argmax(unknown))
         raise IngestError(f"broken line (message type {kind[bad]})", path, line=line + bad)
-    if halts := int(np.count_nonzero(kind == _HALT)):
-        job.summary.skipped["trading halt"] += halts
+    job.leave_out("trading halt", event[kind == _HALT])
     at = np.flatnonzero((kind >= 4) & (kind < _HALT))
     resting = batch["direction"].to_numpy()[at]
     return TradeColumns(

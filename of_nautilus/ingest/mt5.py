@@ -160,7 +160,7 @@ def _synthetic(
 ) -> TradeColumns:
     changed = (flags & _BID != 0) & (bid > 0)
     lines = line + np.flatnonzero(changed)
-    job.summary.skipped["no trades in the feed: made of bid changes"] += len(lines)
+    job.keep("no trades in the feed: made of bid changes", times[changed])
     return TradeColumns(
         **job.precisions,
         ts_event=times[changed],

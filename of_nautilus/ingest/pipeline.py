@@ -13,6 +13,7 @@ from of_nautilus.ingest.columns import Columns
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import scaled
 from of_nautilus.ingest.instruments import find_instrument
+from of_nautilus.ingest.provenance import IngestLog, Times
 from of_nautilus.ingest.sources import Sources
 from of_nautilus.ingest.summary import IngestSummary, Progress
 from of_nautilus.ingest.writer import CatalogWriter, Overlap
@@ -28,6 +29,7 @@ class Job:
         self.instrument = instrument
         self.sources = sources
         self.summary = summary
+        self.log = IngestLog(summary.format)
         self.symbol: str = instrument.raw_symbol.value
         self.price_precision: int = instrument.price_precision
         self.size_precision: int = instrument.size_precision
@@ -36,6 +38,18 @@ class Job:
     def precisions(self) -> dict[str, Any]:
         """The two precisions, as the columns take them."""
         return {"price_precision": self.price_precision, "size_precision": self.size_precision}
+
+    def leave_out(self, reason: str, times: Times) -> None:
+        """Count records that are not written, with their event times."""
+        if count := np.size(times):
+            self.summary.skipped[reason] += count
+            self.log.leave_out(reason, times)
+
+    def keep(self, oddity: str, times: Times) -> None:
+        """Count odd records that are written all the same, with their event times."""
+        if count := np.size(times):
+            self.summary.kept[oddity] += count
+            self.log.keep(oddity, times)
 
     def prices(self, values: NDArray[Any], path: Path, line: Any) -> NDArray[np.int64]:
         """Prices read as floats in units of the instrument's precision.
@@ -82,6 +96,7 @@ def run(
     progress: Progress | None = None,
     *,
     unique_ids: bool = True,
+    end: Callable[[Job], None] | None = None,
 ) -> IngestSummary:
     """Write files of one format into a catalog, all of them or nothing.
 
@@ -104,6 +119,8 @@ def run(
         Gets the bytes read and their total.
     unique_ids : bool, default True
         As for `CatalogWriter`.
+    end : callable, optional
+        Called after the last file, before the catalog changes, to count what is left.
 
     Raises
     ------
@@ -119,13 +136,18 @@ def run(
     summary = IngestSummary(name, str(instrument.id), str(catalog), len(sources.paths))
     job = Job(instrument, sources, summary)
     empty = True
-    with CatalogWriter(catalog, instrument, overlap, unique_ids=unique_ids) as writer:
+    with CatalogWriter(catalog, instrument, overlap, unique_ids=unique_ids, log=job.log) as writer:
         for path in sources.paths:
             for columns in read(job, path):
-                empty = empty and not len(columns)
+                if len(columns):
+                    empty = False
+                    times = columns.ts_init
+                    job.log.saw(path.name, int(times.min()), int(times.max()))
                 writer.write(columns)
         if empty:
             raise IngestError("holds no trade, quote or book change", sources.paths[0])
+        if end is not None:
+            end(job)
     summary.take(writer.counts)
     summary.seconds = time.perf_counter() - started
     return summary

@@ -14,6 +14,7 @@ from of_nautilus.ingest.columns import DAY_NS, KINDS, Columns, data_files, held_
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import increment_units
 from of_nautilus.ingest.instruments import host_catalog
+from of_nautilus.ingest.provenance import read_days
 from of_nautilus.ingest.store import Store, open_store
 from of_nautilus.ingest.summary import Progress
 
@@ -48,6 +49,9 @@ class QualityReport:
 
     catalog: str
     days: list[DayReport] = field(default_factory=list)
+    ingested: list[dict[str, Any]] = field(default_factory=list)
+    """By instrument, day and ingest: what its files held that was left out, or is odd and kept;
+    empty where others wrote the catalog."""
     unfit: list[str] = field(default_factory=list)
     """Reasons not to use the data; empty where it is fit."""
     notes: list[str] = field(default_factory=list)
@@ -69,6 +73,7 @@ class QualityReport:
             "notes": self.notes,
             "aggressor": self.aggressor,
             "days": [day.to_dict() for day in self.days],
+            "ingested": self.ingested,
         }
 
 
@@ -126,6 +131,8 @@ def check_catalog(
         raise IngestError(
             "no trades, quotes or books to check", store, todo="choose another instrument or range"
         )
+    for owner in dict.fromkeys(day.instrument_id for day in report.days):
+        _ingested(report, store, owner, start, end)
     for day in report.days:
         _judge(report, day, limits or Limits())
     if progress is not None:
@@ -181,6 +188,21 @@ def _days(
         yield check.finish()
 
 
+def _ingested(
+    report: QualityReport, store: Store, owner: str, start: int | None, end: int | None
+) -> None:
+    """What was counted on the way in, with a note on a recorder whose clock is behind."""
+    entries, damaged = read_days(store, owner, start, end)
+    report.ingested += entries
+    for path in damaged:
+        report.notes.append(f"{path}: damaged, so what was left out is not known")
+    for entry in entries:
+        delay = entry.get("recorder_delay_ms")
+        if delay is not None and delay < 0:
+            where = f"{owner} {entry['day']}"
+            report.notes.append(f"{where}: the recorder's clock was {-delay:.1f} ms behind")
+
+
 def _judge(report: QualityReport, day: DayReport, limits: Limits) -> None:
     where = f"{day.instrument_id} {day.kind} {day.day}"
     for name in (
@@ -200,7 +222,8 @@ def _judge(report: QualityReport, day: DayReport, limits: Limits) -> None:
         (report.unfit if count > getattr(limits, name) * day.rows else report.notes).append(text)
     if day.gaps:
         seconds = max(length for _, length in day.longest_gaps)
-        report.notes.append(f"{where}: {day.gaps} silences, the longest {seconds:.0f} s")
+        silences = "silences, the longest" if day.gaps > 1 else "silence of"
+        report.notes.append(f"{where}: {day.gaps} {silences} {seconds:.0f} s")
     if day.delay_ms is not None and day.delay_ms < 0:
         report.notes.append(f"{where}: the recorder's clock is {-day.delay_ms:.1f} ms behind")
     share = day.tick_rule_share

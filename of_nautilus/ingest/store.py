@@ -47,6 +47,11 @@ class Store:
             return []
         return sorted(name for entry in entries if (name := str(entry).rstrip("/").split("/")[-1]))
 
+    def read_text(self, relative: str) -> str:
+        """What a text file holds."""
+        text: str = self.fs.cat_file(self.path(relative)).decode()
+        return text
+
     def size(self, relative: str) -> int:
         """A file's size in bytes."""
         return int(self.fs.size(self.path(relative)))

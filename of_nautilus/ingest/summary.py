@@ -35,6 +35,8 @@ class IngestSummary:
     """Prices or sizes that are no multiple of the increment; written as they are."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Records left out, by reason."""
+    kept: Counter[str] = field(default_factory=Counter)
+    """Records written although they are odd, by what is odd."""
     recorder_delay_ms: float | None = None
     """Median of local receive time less event time, where both are recorded."""
     first: int = 0
@@ -60,4 +62,5 @@ class IngestSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values for JSON."""
-        return asdict(self) | {"skipped": dict(sorted(self.skipped.items()))}
+        counters = {"skipped": self.skipped, "kept": self.kept}
+        return asdict(self) | {name: dict(sorted(c.items())) for name, c in counters.items()}

@@ -114,7 +114,7 @@ def _quotes(job: Job, path: Path) -> Iterator[Columns]:
         whole = np.all([batch[name].is_valid().to_numpy(False) for name in names], axis=0)
         lines = line + np.flatnonzero(whole)
         if not whole.all():
-            job.summary.skipped["one-sided quote"] += int(np.count_nonzero(~whole))
+            job.leave_out("one-sided quote", common["ts_event"][~whole])
             batch = batch.filter(pa.array(whole))
             common |= {name: common[name][whole] for name in ("ts_event", "ts_init")}
         yield QuoteColumns(

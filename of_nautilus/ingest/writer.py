@@ -1,5 +1,6 @@
 """The catalog writer: streams columns into day files, and shows them all at once or not at all."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,13 @@ from of_nautilus.ingest.columns import (
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.fixedpoint import increment_units, require_high_precision
 from of_nautilus.ingest.instruments import held_definition
+from of_nautilus.ingest.provenance import (
+    IngestLog,
+    log_path,
+    read_entries,
+    rows_entry,
+    without_replaced,
+)
 from of_nautilus.ingest.runs import DayFile
 from of_nautilus.ingest.staging import Staging
 from of_nautilus.ingest.store import Store, open_store
@@ -83,6 +91,8 @@ class CatalogWriter:
     unique_ids : bool, default True
         Whether two trades with one id and event time are one; false for feeds whose ids are not
         the trades' own.
+    log : IngestLog, optional
+        What the reader met, by day: written beside the data, with what the writer left out.
 
     Raises
     ------
@@ -104,6 +114,7 @@ class CatalogWriter:
         overlap: Overlap = "refuse",
         row_group_size: int = 100_000,
         unique_ids: bool = True,
+        log: IngestLog | None = None,
     ) -> None:
         if overlap not in ("refuse", "replace", "append"):
             raise ValueError(f"`overlap` must be refuse, replace or append, was {overlap!r}")
@@ -116,6 +127,7 @@ class CatalogWriter:
         self._overlap = overlap
         self._row_group_size = row_group_size
         self._unique_ids = unique_ids
+        self._log = log
         self._store: Store = open_store(catalog)
         self._tick = increment_units(instrument.price_increment, instrument.price_precision)
         self._lot = increment_units(instrument.size_increment, instrument.size_precision)
@@ -236,6 +248,8 @@ class CatalogWriter:
         if good.all():
             return trades
         self.counts.not_positive += int(np.count_nonzero(~good))
+        if self._log is not None:
+            self._log.leave_out("size not above zero", trades.ts_init[~good])
         return trades.pick(good)
 
     def _later[C: Columns](self, rows: C) -> C:
@@ -245,6 +259,8 @@ class CatalogWriter:
             self._floor[kind] = max((last for _, _, last in held), default=-1)
         start = int(np.searchsorted(rows.ts_init, self._floor[kind], side="right"))
         self.counts.already_there += start
+        if self._log is not None and start:
+            self._log.leave_out("not later than the catalog's data", rows.ts_init[:start])
         return rows.pick(slice(start, None)) if start else rows
 
     # -- commit -----------------------------------------------------------------------------------
@@ -268,7 +284,37 @@ class CatalogWriter:
                 moves.append((path, f"{data_folder(kind, self._id)}/{file_name(first, last)}"))
             if held_definition(self._store, self._id) is None:
                 moves += self._definition()
+            self._entries(moves, removed)
             self._staging.publish(moves, removed)
+
+    def _entries(self, moves: list[tuple[Path, str]], removed: list[str]) -> None:
+        """Bring the files that say what ingests left out up to date with what is written now."""
+        written: dict[int, dict[str, Any]] = {}
+        for (kind, day), file in self._days.items():
+            if not file.empty:
+                rows = rows_entry(file.rows, file.first, file.last)
+                written.setdefault(day, {})[kind.FOLDER] = rows
+            if self._log is not None and file.duplicates:
+                self._log.day(day).left_out["repeated trade"] += file.duplicates
+        if self._log is not None and self._overlap != "append":
+            for day, met in self._log.days.items():
+                if met.left_out:
+                    written.setdefault(day, {})
+        for day, rows in written.items():
+            path = log_path(self._id, day)
+            try:
+                held = read_entries(self._store, path)
+            except ValueError:
+                held = []  # damaged; what it said is lost already
+            entries = without_replaced(held, rows) if self._overlap == "replace" else list(held)
+            if self._log is not None:
+                entries.append(self._log.entry(day, rows))
+            if held:
+                removed.append(path)
+            if entries:
+                staged = self._staging.new_file()
+                staged.write_text(json.dumps(entries, indent=1) + "\n")
+                moves.append((staged, path))
 
     def _overlapping(self, kind: type[Columns], first: int, last: int) -> list[str]:
         held = [
