@@ -1,12 +1,22 @@
 """OrderFlowActor: drives the engine with a market's trades and publishes what it finds."""
 
+from typing import Any
+
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 from nautilus_trader.model.enums import BookType
 
 from of_nautilus.config import OrderFlowActorConfig
 from of_nautilus.core.ticks import MarketScale
-from of_nautilus.data import FLOW_TYPES, FootprintBar, PatternSignal, SessionRoll, data_type
+from of_nautilus.data import (
+    FLOW_TYPES,
+    LIVE,
+    FeedStatus,
+    FootprintBar,
+    PatternSignal,
+    SessionRoll,
+    data_type,
+)
 from of_nautilus.engine import BarClosed, Event, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.indicators.book import DeltaRows
 from of_nautilus.patterns.signal import Signal
@@ -18,13 +28,16 @@ class OrderFlowActor(Actor):
     """Reads the order flow of one instrument.
 
     Publishes a `FootprintBar` for every closed bar, a `PatternSignal` for every pattern and a
-    `SessionRoll` for every new session, under `data.data_type(cls, instrument_id)`.
+    `SessionRoll` for every new session, under `data.data_type(cls, instrument_id)`. While a
+    `FeedStatus` says that the feed is suspended no pattern is published, and the session is told of
+    as incomplete.
     """
 
     def __init__(self, config: OrderFlowActorConfig) -> None:
         super().__init__(config)
         self.engine: FlowEngine | None = None
         self.signals: list[Signal] = []
+        self._trusted = self._complete = True
         self._types = {kind: data_type(kind, config.instrument_id) for kind in FLOW_TYPES}
 
     def on_start(self) -> None:
@@ -39,6 +52,8 @@ class OrderFlowActor(Actor):
         )
         self.engine = FlowEngine(self._scale, self.config.flow)
         self._on_tick = self.engine.on_tick
+        feed = data_type(FeedStatus, self.config.instrument_id)
+        self.subscribe_data(feed, instrument_id=self.config.instrument_id)
         self.subscribe_trade_ticks(self.config.instrument_id)
         if self.config.flow.book is not None:
             self._rows = DeltaRows(self._scale)
@@ -63,6 +78,12 @@ class OrderFlowActor(Actor):
             if self.engine:
                 self.engine.on_book(rows.rows, count)
 
+    def on_data(self, data: Any) -> None:
+        """Hear whether the feed is to be trusted."""
+        if isinstance(data, FeedStatus):
+            self._trusted = data.state == LIVE
+            self._complete &= self._trusted
+
     def on_stop(self) -> None:
         """Say what was read."""
         if self.engine:
@@ -71,6 +92,7 @@ class OrderFlowActor(Actor):
     def on_reset(self) -> None:
         """Forget everything."""
         self.signals.clear()
+        self._trusted = self._complete = True
         if self.engine:
             self.engine.reset()
 
@@ -90,10 +112,15 @@ class OrderFlowActor(Actor):
                 case SessionClosed():
                     ended = event
                 case SessionStarted():
-                    roll = SessionRoll.of(event, ended, instrument_id, scale, ts_init)
+                    roll = SessionRoll.of(
+                        event, ended, instrument_id, scale, ts_init, complete=self._complete
+                    )
+                    self._complete = self._trusted
                     self.publish_data(self._types[SessionRoll], roll)
 
     def _signal(self, signal: Signal, ts_init: int, *, at_close: bool) -> None:
+        if not self._trusted:
+            return
         self.signals.append(signal)
         data = PatternSignal.of(
             signal, self.config.instrument_id, self._scale, ts_init, at_close=at_close

@@ -3,6 +3,7 @@
 from nautilus_trader.config import ActorConfig, StrategyConfig
 from nautilus_trader.model.identifiers import InstrumentId
 
+from of_nautilus.decision.feed import FeedConfig
 from of_nautilus.decision.settings import TradeConfig
 from of_nautilus.engine import FlowConfig
 
@@ -39,6 +40,31 @@ class OrderFlowStrategyConfig(StrategyConfig, frozen=True):
     instrument_id: InstrumentId
     trade: TradeConfig = TradeConfig()
     flatten_on_stop: bool = False
+
+
+class FeedGuardConfig(ActorConfig, frozen=True):
+    """Config of `live.feed_guard.FeedGuard`.
+
+    Parameters
+    ----------
+    instrument_id : InstrumentId
+        The market to watch.
+    feed : FeedConfig
+        What a good feed is.
+    book : bool
+        Whether the book is watched too; it is subscribed to.
+    check_ns : int
+        How often a live feed's silence is looked at, ns, >= 1.
+    """
+
+    instrument_id: InstrumentId
+    feed: FeedConfig = FeedConfig()
+    book: bool = True
+    check_ns: int = 500_000_000
+
+    def __post_init__(self) -> None:
+        if self.check_ns < 1:
+            raise ValueError(f"`check_ns` must be >= 1, was {self.check_ns}")
 
 
 class JournalConfig(ActorConfig, frozen=True):

@@ -201,6 +201,8 @@ class SessionRoll(Data):
         instrument_id: InstrumentId,
         scale: MarketScale,
         ts_init: int,
+        *,
+        complete: bool = True,
     ) -> "SessionRoll":
         """Return the data of a session's start and of the end of the one before it."""
         finished = {} if ended is None else _finished(ended, ended.profile)
@@ -212,6 +214,7 @@ class SessionRoll(Data):
             lot=float(scale.lot),
             start=started.ts,
             end=started.end,
+            complete=complete,
             **finished,
         )
 
