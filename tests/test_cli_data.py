@@ -417,6 +417,7 @@ def test_an_interrupt_leaves_what_the_next_run_continues(
     server: served.Server, main: Callable[..., Said], tmp_path: Path
 ) -> None:
     served.three_days(server)
+    server.silence = 60
     for day in (8, 9, 10):
         server.faults[served.binance(day)] = ["stall"]
     words = [sys.executable, "-m", "of_nautilus", *map(str, fetch(server, tmp_path))]
@@ -428,10 +429,12 @@ def test_an_interrupt_leaves_what_the_next_run_continues(
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-        server.released.set()
+        interrupted = time.monotonic()
+        process.send_signal(signal.SIGINT)  # while the server is silent, and stays so
         out, err = process.communicate(timeout=30)
+        took = time.monotonic() - interrupted
+        assert not server.released.is_set()
+    assert took < 2
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
     assert len(list(tmp_path.glob("*.part"))) == 3
     assert not list(tmp_path.glob("*.zip"))

@@ -45,6 +45,7 @@ class Server(ThreadingHTTPServer):
         self.busy = self.most_busy = 0
         self.lock = threading.Lock()
         self.released = threading.Event()
+        self.silence = 5.0
 
     @property
     def url(self) -> str:
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault in ("truncate", "stall"):
             self.wfile.write(body[: len(body) // 3])
             if fault == "stall":
-                self.server.released.wait(5)
+                self.server.released.wait(self.server.silence)
             return
         self.wfile.write(body)
 

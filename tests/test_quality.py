@@ -292,10 +292,7 @@ def recorded(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
         ("usdm_btcusdt_2023*", PERP),
         ("usdm_btcusdt_2024*", PERP),
         ("spot_btcusdt_*", SPOT),
-        (
-            "spot_nexousdt_20240723*",
-            find_instrument(NEXO, price_increment="0.001", size_increment="0.01"),
-        ),
+        ("spot_nexousdt_20240723*", thin),
     ):
         ingest_binance_ws(sorted(binance.glob(f"{name}.gz")), instrument, root)
     ingest_equities([real_data / "equities" / "20131008_trade.zip"], SPY, root)

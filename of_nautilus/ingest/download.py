@@ -7,6 +7,7 @@ cut off stays beside it as `.part` and is continued.
 
 import gzip
 import hashlib
+import queue
 import threading
 import time
 import urllib.error
@@ -14,7 +15,6 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -28,6 +28,7 @@ _BINANCE = "https://data.binance.vision"
 _BYBIT = "https://public.bybit.com"
 _BYBIT_BOOKS = "https://quote-saver.bycsi.com"
 _CHUNK = 1 << 18
+_PATIENCE_S = 0.5  # given to transfers under way once one has failed or was interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +174,7 @@ def download(
     jobs = [
         (day, f"{base}/{archive.path.format(symbol=symbol, day=day.isoformat())}") for day in days
     ]
-    pool = ThreadPoolExecutor(session.manners.workers)
-    try:
-        futures = [pool.submit(session.fetch, url, target, archive.checksum) for _, url in jobs]
-        paths = [future.result() for future in futures]
-    finally:
-        session.stop.set()
-        pool.shutdown(cancel_futures=True)
+    paths = session.paths([url for _, url in jobs], target, archive.checksum)
     summary = session.summary
     for (day, _), path in zip(jobs, paths, strict=True):
         if path is None:
@@ -230,6 +225,45 @@ class _Session:
         self._lock = threading.Lock()
         self._next = 0.0
 
+    def paths(self, urls: list[str], folder: Path, checksum: bool) -> list[Path | None]:
+        """Fetch files, several at a time; the first failure or an interrupt ends it.
+
+        Threads are daemons, and those in the midst of a silent server's answer are left behind:
+        a pool of the standard library would be waited for until that answer times out.
+        """
+        todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[int, Path | BaseException | None]] = queue.SimpleQueue()
+        for entry in enumerate(urls):
+            todo.put(entry)
+
+        def work() -> None:
+            with suppress(queue.Empty):
+                while not self.stop.is_set():
+                    number, url = todo.get_nowait()
+                    try:
+                        done.put((number, self.fetch(url, folder, checksum)))
+                    except BaseException as error:
+                        done.put((number, error))
+
+        count = min(self.manners.workers, len(urls))
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+        found: list[Path | None] = [None] * len(urls)
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in urls:
+                number, result = done.get()
+                if isinstance(result, BaseException):
+                    raise result
+                found[number] = result
+        finally:
+            self.stop.set()
+            patience = time.monotonic() + _PATIENCE_S
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join(max(0.0, patience - time.monotonic()))
+        return found
+
     def fetch(self, url: str, folder: Path, checksum: bool) -> Path | None:
         """One file, whole and verified; None where the server has none."""
         path = folder / url.rsplit("/", 1)[-1]
@@ -246,6 +280,8 @@ class _Session:
                 self._count(finished=1)
                 return None
             except _TryAgainError as error:
+                if self.stop.is_set():
+                    return None
                 if attempt == self.manners.retries:
                     raise IngestError(
                         f"cannot be fetched after {attempt + 1} tries ({error})",
@@ -283,7 +319,10 @@ class _Session:
                 raise _TryAgainError(_said(error)) from error
             if not chunk:
                 return got
+            if self.stop.is_set():
+                break  # the file may be another run's by now
             out.write(chunk)
+            out.flush()
             got += len(chunk)
             self._count(size=len(chunk))
         raise _TryAgainError("interrupted")
