@@ -90,11 +90,13 @@ def _terms(numbers: dict[str, Any]) -> str:
 def _numbers(numbers: dict[str, Any], market: Market | None = None) -> str:
     """Return names and numbers; with a market, its lots as sizes."""
     lot = None if market is None else float(market.lot)
-    return ", ".join(
-        f"{safe(name.replace('_', ' '))} "
-        f"{_plain(value * lot if lot and name in _IN_LOTS else value)}"
-        for name, value in numbers.items()
-    )
+
+    def told(name: str, value: Any) -> str:
+        if lot and name in _IN_LOTS and isinstance(value, int | float):
+            value *= lot
+        return f"{safe(name.replace('_', ' '))} {_plain(value)}"
+
+    return ", ".join(told(name, value) for name, value in numbers.items())
 
 
 def _plain(value: Any) -> str:
