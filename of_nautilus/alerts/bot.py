@@ -48,6 +48,7 @@ PACE_S, GROUP_PACE_S = 1.05, 3.1
 POLL_S = 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 PATIENCE_S = 10.0
+NODE_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +427,7 @@ class AlertBot:
         return (held if answered else None), self._node.now()
 
     async def _in_node(self, act: Callable[[], None]) -> bool:
-        """Run something in the node's event loop; return whether it was done within 5 seconds."""
+        """Run something in the node's event loop; return whether it was done in time."""
         done: asyncio.Future[bool] = self._loop.create_future()
 
         def settle(well: bool) -> None:
@@ -445,6 +446,6 @@ class AlertBot:
 
         try:
             self._node.post(run)
-            return await asyncio.wait_for(done, 5)
+            return await asyncio.wait_for(done, NODE_PATIENCE_S)
         except (TimeoutError, RuntimeError):
             return False

@@ -1,18 +1,17 @@
 """A picture drawn in a process of its own: neither its time nor its memory are the node's.
 
-`python -m of_nautilus.alerts.picture` reads a pickled `(path, bars, options)` from its standard
-input, calls the function that `path` names, and writes the picture to its standard output.
+Run as a script, this file reads a pickled `(path, bars, options)` from its standard input, calls
+the function that `path` names, and writes the picture to its standard output.
 """
 
 import asyncio
+import importlib
 import os
 import pickle
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
-
-from nautilus_trader.common.config import resolve_path
 
 PATIENCE_S = 60.0
 
@@ -29,10 +28,11 @@ async def draw(path: str, bars: Sequence[Any], **options: Any) -> bytes | None:
         The function's other arguments.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "of_nautilus.alerts.picture"),
+        *(sys.executable, "-P", __file__),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, os.getcwd()]))},
     )
     try:
         request = pickle.dumps((path, list(bars), options))
@@ -51,8 +51,9 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     path, bars, options = pickle.load(sys.stdin.buffer)
-    drawn: Any = resolve_path(path)
-    sys.stdout.buffer.write(drawn(bars, **options))
+    module, _, name = path.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    sys.stdout.buffer.write(function(bars, **options))
 
 
 if __name__ == "__main__":

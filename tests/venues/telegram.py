@@ -92,6 +92,16 @@ class TelegramDouble(VenueServer):
     def base_url(self) -> str:
         return f"{self.http_url}/bot"
 
+    def started(self) -> None:
+        self.spawn(self._release_polls())
+
+    async def _release_polls(self) -> None:
+        """Let the long polls go when the server stops."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._came.set()
+
     # -- people --------------------------------------------------------------------------------
 
     def say(self, chat_id: int, text: str, *, user_id: int | None = None) -> None:
