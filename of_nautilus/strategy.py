@@ -280,8 +280,15 @@ class OrderFlowStrategy(Strategy):
     # -- order events -----------------------------------------------------------------------------
 
     def on_order_accepted(self, event: OrderAccepted) -> None:
-        """Tell the manager."""
+        """Tell the manager; and the journal, where a stop rests now."""
         self._report(event, lambda key: Accepted(key, event.ts_event))
+        if _role(event.client_order_id) is Role.STOP and self._known(event.client_order_id):
+            order = self.cache.order(event.client_order_id)
+            numbers = {
+                "price": self._ticks(order.trigger_price.as_decimal()),
+                "quantity": self._scale.to_lots(order.quantity.as_decimal()),
+            }
+            self._do([Note("stop_rests", event.ts_event, tuple(numbers.items()))])
 
     def on_order_filled(self, event: OrderFilled) -> None:
         """Tell the manager, in ticks and lots, with the fee."""

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from nautilus_trader.config import msgspec_decoding_hook
-from nautilus_trader.model.enums import OrderSide
-from nautilus_trader.model.events import OrderFilled, OrderInitialized
+from nautilus_trader.model.enums import OrderSide, OrderType
+from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderInitialized
 
 from of_nautilus import backtest
 from of_nautilus.cli.demo import SHIPPED
@@ -133,6 +133,23 @@ def test_stops_moved_only_toward_profit(ran: Ran) -> None:
     assert (gained > 0).equals(moved)
     # From break-even on, a stop covers the costs.
     assert (trades.money[moved & (trades.reason == "stop")].astype(float) > 0).all()
+
+
+@pytest.mark.slow
+def test_the_journal_tells_every_place_of_a_stop(ran: Ran) -> None:
+    notes = ran.table(JournalNote)
+    rests = notes[notes.what == "stop_rests"]
+    for trade in ran.table(ClosedTrade).itertuples():
+        own = rests[(rests.ts_event >= trade.opened) & (rests.ts_event <= trade.closed)]
+        prices = [json.loads(numbers)["price"] for numbers in own.numbers]
+        assert (prices[0], prices[-1]) == (trade.first_stop, trade.last_stop)
+        assert prices == sorted(prices, reverse=trade.side < 0)
+    stops = [
+        (event.ts_event, order.trigger_price)
+        for event, order in ran.events()
+        if isinstance(event, OrderAccepted) and order.order_type == OrderType.STOP_MARKET
+    ]
+    assert [ts for ts, _ in stops] == rests.ts_event.tolist()
 
 
 @pytest.mark.slow
