@@ -183,7 +183,7 @@ def test_the_card_predicts_what_training_did(planted, folder) -> None:
     ("change", "said"),
     [
         ({"features": {"sha256": "0" * 64}}, f"features {'0' * 12} are not those of this package"),
-        ({"version": 99}, "a card of version 99, this is 1"),
+        ({"version": 99}, "a card of version 99, this is 2"),
         ({"models": None}, "train the model again"),
         (None, "train a model first"),
     ],

@@ -33,8 +33,7 @@ def make_card(
     suspects: dict[str, float],
     shuffled: tuple[float, int] | None,
 ) -> dict[str, Any]:
-    """Return the card of the folds done so far; the models it names are those of the last one."""
-    last = results[-1]
+    """Return the card of the folds done so far."""
     card: dict[str, Any] = {
         "version": CARD_VERSION,
         "made_by": f"of_nautilus {__version__}",
@@ -44,15 +43,7 @@ def make_card(
         "config": msgspec.to_builtins(config),
         "parameters": {name: parameters(name, config.train) for name in TARGETS},
         "data": {"first": _day(data, 0), "last": _day(data, -1), "vectors": len(data.ts)},
-        "models": {
-            name: {
-                "file": f"fold_{len(results):03d}/{name}.txt",
-                "scale": _finite(model.scale, 1.0),
-                "offset": _finite(model.offset, 0.0),
-                "rounds": model.booster.num_trees(),
-            }
-            for name, model in last.models.items()
-        },
+        "models": [_models(data, n, result) for n, result in enumerate(results, 1)],
         "folds": [_judge(data, known, config, [result]) for result in results],
         "all": _judge(data, known, config, results),
         "importance": {name: _importance(results, name) for name in TARGETS},
@@ -65,6 +56,19 @@ def make_card(
         card["shuffled_labels"] = _plain(interval) | {"covers_zero": interval.covers(0.0)}
     card["verdict"] = verdict(card)
     return card
+
+
+def _models(data: Dataset, number: int, result: FoldResult) -> dict[str, Any]:
+    """Return a fold's model files, and since when they may speak: the start of their test."""
+    told: dict[str, Any] = {"since": int(data.ts[result.fold.test[0]])}
+    for name, model in result.models.items():
+        told[name] = {
+            "file": f"fold_{number:03d}/{name}.txt",
+            "scale": _finite(model.scale, 1.0),
+            "offset": _finite(model.offset, 0.0),
+            "rounds": model.booster.num_trees(),
+        }
+    return told
 
 
 def verdict(card: dict[str, Any]) -> str:

@@ -107,6 +107,7 @@ class FeatureComputer:
         self._rule = ImbalanceRule().packed().copy()
         self._sessions: deque[SessionProfile] = deque(maxlen=5)
         self._volumes: deque[int] = deque(maxlen=_SESSIONS)
+        self._held: Ints = np.zeros((0, 7), np.int64)
         self._start(scale)
 
     def _start(self, scale: MarketScale) -> None:
@@ -177,17 +178,48 @@ class FeatureComputer:
 
     def run(self, events: Ints, count: int = -1) -> None:
         """Take the first `count` merged events, or all; see `merge_events`."""
-        at, stop = 0, len(events) if count < 0 else count
+        self._run(events, len(events) if count < 0 else count)
+        self._hand_over()
+
+    def _run(self, events: Ints, stop: int) -> None:
+        at = 0
         while True:
             at, code = step.run(*self._arrays, events, at, stop)
             if code == step.DONE:
-                break
-            self._make_way(code, events[at])
-        self._hand_over()
+                return
+            if code == step.HOLD:
+                at = self._hold(events, at, stop)
+            elif code == step.RELEASE:
+                self._release(int(events[at, 6]))
+            else:
+                self._make_way(code, events[at])
+
+    def _hold(self, events: Ints, start: int, stop: int) -> int:
+        """Keep the snapshot that starts there back; return where it ends."""
+        ends = np.flatnonzero(events[start:stop, 4] & book_.F_LAST)
+        end = start + int(ends[0]) + 1 if len(ends) else stop
+        self._held = events[start:end].copy()
+        self._state[0].holding = 1
+        return end
+
+    def _release(self, ts: int) -> None:
+        """Take the snapshot that was kept back, as of `ts`."""
+        held, self._held = self._held, self._held[:0]
+        held[:, 6] = ts
+        self._state[0].holding = 2
+        self._run(held, len(held))
+        self._state[0].holding = 0
+
+    @property
+    def best(self) -> tuple[int, int]:
+        """The best bid and ask now, ticks; (0, 0) while the book cannot be trusted."""
+        book = self._book.state[0].book
+        return (int(book.bid), int(book.ask)) if book.trusted else (0, 0)
 
     def digest(self) -> str:
         """Return the SHA-256 of all numeric state."""
-        return digest(self._state, np.frombuffer(self._book.digest().encode(), np.uint8))
+        book = np.frombuffer(self._book.digest().encode(), np.uint8)
+        return digest(self._state, book, self._held)
 
     # -- what the loop leaves to Python -----------------------------------------------------------
 
@@ -281,6 +313,17 @@ class FeatureComputer:
             if not s.on_vpin:
                 s.vpin.bucket = lots
                 s.on_vpin = 1
+
+
+def compile_steps() -> None:
+    """Compile what a computer runs through, or load it: a live node has no time for it later."""
+    scale = MarketScale(Decimal(1), Decimal(1))
+    computer = FeatureComputer(scale, ComputerConfig(session="1min"), on_vectors=lambda *_: None)
+    snapshot = ((4, 0, 0, 0, 32, 1, 0), (1, 1, 100, 5, 32, 1, 0), (1, 2, 102, 5, 160, 1, 0))
+    computer.on_book(np.array(snapshot, np.int64))
+    for second in range(1, 3 * 60):
+        computer.on_book(np.array([(2, 1, 100, 5 + second, 128, 1 + second, second * SECOND)]))
+        computer.on_trade(second * SECOND, 101, 1, 1)
 
 
 def merge_events(trades: Ints, trade_order: Ints, deltas: Ints, delta_order: Ints) -> Ints:

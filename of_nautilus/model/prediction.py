@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from of_nautilus.core.record import Floats
 from of_nautilus.errors import UserError
+from of_nautilus.model.computer import ComputerConfig
 from of_nautilus.model.features import COUNT, FEATURES_HASH
 from of_nautilus.model.forest import Forest, parse_forest
 
-CARD, CARD_VERSION = "card.json", 1
+CARD, CARD_VERSION = "card.json", 2
 TARGETS = ("p_up_1m", "p_up_5m", "mag")
 
 
@@ -35,8 +38,29 @@ def probability(score: float, scale: float, offset: float) -> float:
     return math.exp(x) / (1.0 + math.exp(x))
 
 
+SILENT = Prediction(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """The models of a fold: each target's forest, with scale and offset of its calibration."""
+
+    since: int
+    models: tuple[tuple[Forest, float, float], ...]
+
+    def predict(self, row: Floats) -> Prediction:
+        (one, a, b), (five, c, d), (size, _, _) = self.models
+        return Prediction(
+            probability(one.score(row), a, b), probability(five.score(row), c, d), size.score(row)
+        )
+
+
 class Predictor:
-    """Predicts with the model of a folder that `of-nautilus train` wrote.
+    """Predicts with the models of a folder that `of-nautilus train` wrote.
+
+    Each fold's models speak from the start of their test on, until the next fold's do; the last
+    ones go on for ever. So nothing is ever forecast by a model that was trained on that time, and
+    a backtest over the years of the training is out of sample too.
 
     Parameters
     ----------
@@ -54,26 +78,34 @@ class Predictor:
         folder = Path(folder)
         self.card = read_card(folder)
         self.instrument_id: str = self.card["instrument_id"]
-        self.sample_s: int = self.card["features"]["sample_s"]
-        self._forests: list[Forest] = []
-        self._platt: list[tuple[float, float]] = []
-        for target in TARGETS:
-            entry = self.card["models"][target]
-            path = folder / entry["file"]
-            try:
-                self._forests.append(parse_forest(path.read_text()))
-            except (OSError, ValueError, KeyError) as error:
-                raise UserError(str(error), path, todo="train the model again") from None
-            self._platt.append((entry["scale"], entry["offset"]))
+        self.sampling = msgspec.convert(self.card["config"]["features"], ComputerConfig)
+        self._folds = [_load(folder, entry) for entry in self.card["models"]]
 
-    def predict(self, row: Floats) -> Prediction:
-        """Return the prediction for one vector of `features.NAMES`; NaN is a missing value."""
+    def predict(self, row: Floats, ts: int | None = None) -> Prediction:
+        """Return the prediction for one vector of `features.NAMES`; NaN is a missing value.
+
+        With a time (ns) it is that of the models that speak then, all NaN if none does; without
+        one it is that of the last models.
+        """
         if row.shape != (COUNT,):
             raise ValueError(f"`row` must have the shape ({COUNT},), was {row.shape}")
-        one, five, size = (forest.score(row) for forest in self._forests)
-        return Prediction(
-            probability(one, *self._platt[0]), probability(five, *self._platt[1]), size
-        )
+        for fold in reversed(self._folds):
+            if ts is None or ts >= fold.since:
+                return fold.predict(row)
+        return SILENT
+
+
+def _load(folder: Path, entry: dict[str, Any]) -> _Fold:
+    models = []
+    for target in TARGETS:
+        told = entry[target]
+        path = folder / told["file"]
+        try:
+            forest = parse_forest(path.read_text())
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(str(error), path, todo="train the model again") from None
+        models.append((forest, told["scale"], told["offset"]))
+    return _Fold(entry["since"], tuple(models))
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:

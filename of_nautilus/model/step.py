@@ -4,6 +4,10 @@ An event is a row of seven numbers, `book.DELTA_COLUMNS`; a trade has the action
 as the side. A vector for grid time t knows all events up to t and is written in front of the first
 event after it. The loop stops where Python must act (a bar or session ended, an array must grow,
 the vectors have no more room) and takes the same event again.
+
+A snapshot that makes an untrusted book whole is held back until the next book message, and taken at
+its time. Venues give such snapshots no time of their own: a recorder may have noted when it came, a
+live adapter gives them the time of this machine, and what is computed must not depend on either.
 """
 
 import numpy as np
@@ -42,6 +46,7 @@ LARGE_WINDOW, KYLE_POINTS, AMIHUD_BARS, STACK_BARS = 1000, 30, 5, 5
 LEAST_BARS = 30
 # What the loop says, besides the book's own codes, which are below 0.
 DONE, BAR_CLOSED, SESSION_ENDED, FULL, GROW_TAPE, GROW_PARENTS, GROW_PROFILE, GROW_CELLS = range(8)
+HOLD, RELEASE = 8, 9
 
 FEATURES = record(
     ("tick", FLOAT),
@@ -51,6 +56,7 @@ FEATURES = record(
     ("next_grid", INT),
     ("next_due", INT),
     ("written", INT),
+    ("holding", INT),  # 1 while a snapshot is held back, 2 while it is taken
     ("session_start", INT),
     ("session_end", INT),
     ("cvd", INT),
@@ -240,6 +246,11 @@ def run(  # type: ignore[no-untyped-def]
     flow = flow_state[0]
     for i in range(start, stop):
         event = events[i]
+        if event[0] != 0 and s.holding != 2:
+            if s.holding == 1:
+                return i, 9
+            if event[0] == 4 and not flow.book.trusted:
+                return i, 8
         ts = max(event[6], s.now)
         while ts >= s.next_due:
             code = due_of_python(s)
