@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "download": ("fetch a venue's public files by day", "of_nautilus.cli.download"),
     "features": ("write the model's features of a catalog", "of_nautilus.cli.features"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
+    "live": ("run a live node, after a look at what it stands on", "of_nautilus.cli.live"),
     "report": ("one HTML page of a run: charts, trades, figures", "of_nautilus.cli.report"),
     "scan": ("the signals of a run config, straight from the catalog", "of_nautilus.cli.scan"),
     "status": ("where each instrument of a catalog stands", "of_nautilus.cli.status"),

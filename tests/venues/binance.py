@@ -235,13 +235,16 @@ class BinanceDouble(VenueDouble):
             case "GET", "aggTrades":
                 return [agg_trade(t) for t in self._recent(params)]
             case "GET", "account":
-                return wire.account(exchange, now)
+                return wire.account(exchange, now) | {"canTrade": self.rights.may_trade}
+            case "GET", "apiRestrictions":
+                futures, withdraw = self.rights.may_trade, self.rights.may_withdraw
+                return {"enableFutures": futures, "enableWithdrawals": withdraw}
             case "GET", "positionRisk":
                 return wire.position_risk(symbol, exchange, now)
             case "GET", "symbolConfig":
                 return [wire.symbol_config(symbol)]
             case "GET", "dual":
-                return {"dualSidePosition": False}
+                return {"dualSidePosition": self.rights.hedge_mode}
             case "POST" | "PUT" | "DELETE", "listenKey":
                 return {"listenKey": "test-listen-key"}
             case "GET", "openOrders":

@@ -281,10 +281,13 @@ class BybitDouble(VenueDouble):
             case "account/wallet-balance":
                 return {"list": [wire.wallet(exchange)]}
             case "user/query-api":
-                return wire.api_key()
+                return wire.api_key(self.rights)
             case "position/list":
+                # Asked for one symbol, it tells a flat position too.
                 held = exchange.position and params.get("settleCoin", "USDT") == "USDT"
-                return wire.listed(*[wire.position(self.symbol, exchange, now)] * bool(held))
+                row = wire.position(self.symbol, exchange, now)
+                row["positionIdx"] = int(self.rights.hedge_mode)
+                return wire.listed(*[row] * bool(held or params.get("symbol")))
             case "order/realtime":
                 return wire.listed(*(self._row(o) for o in orders if o.is_open or name))
             case "order/history":

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.venues.exchange import Exchange, VenueFill, VenueOrder
+from tests.venues.faults import Rights
 from tests.venues.session import Increment
 
 TAKER = Decimal("0.00055")
@@ -87,17 +88,19 @@ def account_info(now_ms: int) -> dict[str, Any]:
     }
 
 
-def api_key() -> dict[str, Any]:
+def api_key(rights: Rights) -> dict[str, Any]:
     none: list[str] = []
     groups = ["Spot", "Wallet", "Options", "Exchange", "Earn", "FiatP2P", "FiatBitPay"]
     groups += ["FiatConvertBroker", "BitCard", "ByXPost", "NFT", "Affiliate", "CopyTrading"]
     permissions = dict.fromkeys([*groups, "BlockTrade"], none)
     permissions |= {"ContractTrade": ["Order", "Position"], "Derivatives": ["DerivativesTrade"]}
+    if rights.may_withdraw:
+        permissions["Wallet"] = ["AccountTransfer", "Withdraw"]
     return {
         "id": "1",
         "note": "test",
         "apiKey": "test-key",
-        "readOnly": 0,
+        "readOnly": int(not rights.may_trade),
         "secret": "",
         "permissions": permissions,
         "ips": ["*"],

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, VenueOrder
-from tests.venues.faults import Faults
+from tests.venues.faults import Faults, Rights
 from tests.venues.feed import Deliveries, Feed
 from tests.venues.server import PATIENCE_S, Channel, VenueServer
 from tests.venues.session import Recorded, Session
@@ -49,6 +49,7 @@ class VenueDouble(VenueServer, ABC):
         self.feed = Feed(session, speed=speed)
         self.needs = set(needs)
         self.faults = Faults()
+        self.rights = Rights()
         self.market: set[Channel] = set()
         self.users: set[Channel] = set()
         self.exchange = Exchange(self._happened_to, self.now_ms, taker=taker, maker=maker)

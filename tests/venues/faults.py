@@ -40,3 +40,12 @@ class Faults:
         if left > 0:
             setattr(self, name, left - 1)
         return left > 0
+
+
+@dataclass(slots=True)
+class Rights:
+    """How the venue's account is set up, and what its key may do."""
+
+    may_trade: bool = True
+    may_withdraw: bool = False
+    hedge_mode: bool = False

@@ -1,0 +1,335 @@
+"""What is looked at before a live node starts: one line a check, and what must not be started."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.config import msgspec_decoding_hook
+
+from of_nautilus.config import OrderFlowStrategyConfig
+from of_nautilus.decision.risk import Market, Refusal, RiskConfig, position_size
+from of_nautilus.decision.settings import settle
+from of_nautilus.errors import UserError
+from of_nautilus.ingest.columns import TradeColumns, data_files
+from of_nautilus.ingest.store import open_store
+from of_nautilus.live.settings import Client, LiveConfig
+from of_nautilus.live.state import read_state
+from of_nautilus.live.venue import VENUES, AccountFacts, MarketFacts, Venue
+
+# Both venues refuse what is dated a second ahead of them, or five behind.
+_MAX_CLOCK_MS = 800.0
+_ODD_CLOCK_MS = 250.0
+_MIN_FREE_BYTES = 500_000_000
+# The stop that a size "by risk" is shown for.
+_USUAL_STOP = Decimal("0.003")
+
+
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    OK = "ok"
+    NOTE = "note"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the preflight."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+def preflight(config: LiveConfig) -> Iterator[Check]:
+    """Look at everything that a node of this config stands on; nothing is changed.
+
+    A check that cannot be made, because the venue does not answer, is refused as well.
+    """
+    for client in config.clients:
+        yield from _client(config, client)
+    yield from _alerts(config)
+    yield from _state(config)
+    yield from _recording(config)
+
+
+def refusals(checks: list[Check]) -> str:
+    """Return what was refused, as one line; empty if nothing was."""
+    return "; ".join(f"{c.name}: {c.text}" for c in checks if c.verdict is Verdict.REFUSED)
+
+
+def _ok(name: str, text: str) -> Check:
+    return Check(name, Verdict.OK, text)
+
+
+def _note(name: str, text: str) -> Check:
+    return Check(name, Verdict.NOTE, text)
+
+
+def _refused(name: str, text: str) -> Check:
+    return Check(name, Verdict.REFUSED, text)
+
+
+# -- the venue ------------------------------------------------------------------------------------
+
+
+def _client(config: LiveConfig, client: Client) -> Iterator[Check]:
+    venue = VENUES[client.venue](client.url, client.keys(), client.rights_url)
+    kind = "paper" if client.paper else "REAL MONEY" if client.real_money else "play money"
+    try:
+        clock = venue.clock()
+    except UserError as error:
+        yield _refused("venue", f"{client.venue} cannot be reached: {error}")
+        return
+    yield _ok(
+        "venue",
+        f"{client.venue} {client.environment} answers in {clock.round_trip_ms:.0f} ms, {kind}",
+    )
+    yield _clock(clock.ahead_ms)
+    strategies = _strategies(config, client.venue)
+    if not strategies:
+        yield _note("strategy", "none: nothing will be traded")
+    markets = {str(one.instrument_id) for one in strategies} | _flows(config, client.venue)
+    for instrument_id in sorted(markets):
+        yield from _market(config, client, venue, instrument_id, strategies)
+
+
+def _clock(ahead_ms: float) -> Check:
+    text = f"{abs(ahead_ms):.0f} ms {'ahead of' if ahead_ms >= 0 else 'behind'} ours"
+    if abs(ahead_ms) > _MAX_CLOCK_MS:
+        return _refused("clock", f"the venue's is {text}: set this machine's clock")
+    if abs(ahead_ms) > _ODD_CLOCK_MS:
+        return _note("clock", f"the venue's is {text}: better let NTP set this machine's")
+    return _ok("clock", f"the venue's is {text}")
+
+
+def _market(
+    config: LiveConfig,
+    client: Client,
+    venue: Venue,
+    instrument_id: str,
+    strategies: list[OrderFlowStrategyConfig],
+) -> Iterator[Check]:
+    symbol = instrument_id.rpartition(".")[0].removesuffix("-PERP").removesuffix("-LINEAR")
+    try:
+        market = venue.market(symbol)
+    except UserError as error:
+        yield _refused("instrument", f"{instrument_id}: {error}")
+        return
+    if market is None or not market.trading:
+        what = "is not known to the venue" if market is None else "is not trading"
+        yield _refused("instrument", f"{instrument_id} {what}")
+        return
+    yield _ok(
+        "instrument",
+        f"{instrument_id} at {market.price}, tick {market.tick}, lot {market.lot}, "
+        f"least {market.min_size} and {market.min_notional} in money",
+    )
+    mine = [one for one in strategies if str(one.instrument_id) == instrument_id]
+    account = None
+    if mine and not client.paper:
+        if client.keys() is None:
+            key, secret = client.key_names
+            yield _refused("key", f"no key: set {key} and {secret} in the environment")
+        else:
+            try:
+                account = venue.account(symbol)
+            except UserError as error:
+                yield _refused("key", str(error))
+            else:
+                yield from _account(account, client)
+    if client.paper or account is not None:
+        for strategy in mine:
+            yield from _size(config, client, market, account, strategy)
+    yield _warm_up(config, instrument_id)
+
+
+def _account(account: AccountFacts, client: Client) -> Iterator[Check]:
+    if not account.may_trade:
+        yield _refused("key", "may not trade futures: give it the right, or use another")
+    elif account.may_withdraw and client.real_money:
+        yield _refused("key", "may withdraw: take that right away, a bot does not need it")
+    else:
+        withdraws = {None: "its right to withdraw is not told", False: "may not withdraw"}
+        yield _ok("key", f"may trade, {withdraws.get(account.may_withdraw, 'may withdraw')}")
+    if account.one_way:
+        yield _ok("account mode", "one-way")
+    else:
+        yield _refused("account mode", "hedge: switch the account to one-way positions")
+    text = f"{account.free:.2f} {account.currency} free"
+    if account.free <= 0:
+        yield _refused("margin", f"{text}: nothing can be opened")
+    else:
+        leverage = (
+            "" if account.leverage is None else f", leverage {account.leverage.normalize():f}"
+        )
+        yield _ok("margin", text + leverage)
+    if account.position or account.open_orders:
+        yield _note(
+            "position",
+            f"{account.position} held and {account.open_orders} orders open: taken over where they "
+            "are ours; a position that no stop of ours protects is closed",
+        )
+    else:
+        yield _ok("position", "flat, no open orders")
+
+
+def _size(
+    config: LiveConfig,
+    client: Client,
+    market: MarketFacts,
+    account: AccountFacts | None,
+    strategy: OrderFlowStrategyConfig,
+) -> Iterator[Check]:
+    risk = settle(strategy.trade).risk
+    equity = _equity(config, client) if account is None else account.free
+    price = int(market.price / market.tick)
+    limits = Market(
+        tick_value=market.tick * market.lot,
+        min_qty=max(1, int(market.min_size / market.lot)),
+        min_notional=market.min_notional,
+    )
+    if not price:
+        yield _note("size", "not checked: the venue tells no price")
+        return
+    stop = price - max(1, int(price * _USUAL_STOP))
+    lots = position_size(price, stop, equity, limits, risk)
+    how = _sizing(risk)
+    if isinstance(lots, Refusal):
+        told = ", ".join(f"{name} {value:g}" for name, value in lots.numbers)
+        yield _refused("size", f"{how} is refused: {lots.reason} ({told})")
+        return
+    size, money = lots * market.lot, lots * price * limits.tick_value
+    yield _ok("size", f"{how} is {size}, {money:.2f} in money")
+    leverage = account.leverage if account is not None else None
+    if leverage and money / leverage > equity:
+        yield _refused("margin", f"{money / leverage:.2f} needed for one entry, {equity:.2f} free")
+    claimed = [str(one) for one in strategy.external_order_claims or []]
+    if client.real_money and str(strategy.instrument_id) not in claimed:
+        yield _refused(
+            "restart",
+            f"`external_order_claims` must name {strategy.instrument_id}: without it a restart "
+            "does not know its own orders again",
+        )
+
+
+def _sizing(risk: RiskConfig) -> str:
+    if risk.sizing == "fixed":
+        return f"the fixed {risk.fixed_qty} lots"
+    return f"{risk.risk_fraction:.2%} of the equity at a stop 0.3% away"
+
+
+def _equity(config: LiveConfig, client: Client) -> Decimal:
+    """Return what a paper account begins with."""
+    trading = config.plain.get("exec_clients", {}).get(client.venue, {}).get("config", {})
+    balances = trading.get("starting_balances") or ["0"]
+    return Decimal(balances[0].split()[0].replace("_", ""))
+
+
+# -- this machine ---------------------------------------------------------------------------------
+
+
+def _warm_up(config: LiveConfig, instrument_id: str) -> Check:
+    flows = [one for one in config.components("LiveFlow") if one["instrument_id"] == instrument_id]
+    if not flows:
+        return _note("warm-up", f"{instrument_id} starts cold: no entries before a session ended")
+    folder = flows[0].get("catalog", "catalog")
+    asks = flows[0].get("recent", True)
+    then = ", then the venue's recent trades" if asks else ""
+    files = [] if folder is None else _trade_files(folder, instrument_id)
+    if not files:
+        return _note("warm-up", f"no trades in {folder}{then}: no entries before a session ended")
+    first, last = files[0][1], max(end for _, _, end in files)
+    return _ok("warm-up", f"{folder} has trades {_day(first)} to {_day(last)}{then}")
+
+
+def _trade_files(folder: str, instrument_id: str) -> list[tuple[str, int, int]]:
+    store = open_store(folder)
+    return data_files(store, TradeColumns, instrument_id) if store.exists() else []
+
+
+def _day(ns: int) -> str:
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M}"
+
+
+def _alerts(config: LiveConfig) -> Iterator[Check]:
+    found = [one for one in config.components("Alerts") if one.get("enabled", True)]
+    if not found:
+        yield _note("alerts", "none configured: nobody is told of trouble")
+    for one in found:
+        token = one.get("token_env", "TELEGRAM_BOT_TOKEN")
+        chats = one.get("chats_env", "TELEGRAM_CHATS")
+        missing = [name for name in (token,) if not os.environ.get(name)]
+        if not one.get("chats") and not os.environ.get(chats):
+            missing.append(chats)
+        if missing:
+            yield _note("alerts", f"off: {' and '.join(missing)} not set in the environment")
+        else:
+            yield _ok("alerts", "a bot's token and its chats are set")
+
+
+def _state(config: LiveConfig) -> Iterator[Check]:
+    found = config.components("StateKeeper")
+    if not found:
+        yield _note("state", "not kept: after a crash an open trade is adopted by its stop alone")
+    for one in found:
+        path = Path(one["path"])
+        try:
+            state = read_state(path)
+        except UserError as error:
+            yield _refused("state", str(error))
+            continue
+        if state is None:
+            yield _ok("state", f"{path} begins anew")
+        else:
+            yield _ok("state", f"{path} of {_day(state.ts)} is taken up")
+
+
+def _recording(config: LiveConfig) -> Iterator[Check]:
+    for one in config.components("Recorder"):
+        folder = Path(one.get("catalog", "catalog"))
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(there).free
+        text = f"to {folder}, {free / 1e9:.1f} GB free"
+        if not os.access(there, os.W_OK):
+            yield _refused("recording", f"{there} cannot be written to")
+        elif free < _MIN_FREE_BYTES:
+            yield _refused("recording", f"{text}: a day of a busy market takes more")
+        else:
+            yield _ok("recording", text)
+
+
+# -- reading the config ---------------------------------------------------------------------------
+
+
+def _strategies(config: LiveConfig, venue: str) -> list[OrderFlowStrategyConfig]:
+    """Return the configs of our strategies at a venue."""
+    found = []
+    for plain in config.components("OrderFlowStrategy"):
+        try:
+            made: OrderFlowStrategyConfig = msgspec.convert(
+                plain, OrderFlowStrategyConfig, dec_hook=msgspec_decoding_hook
+            )
+        except (msgspec.ValidationError, ValueError) as error:
+            raise UserError(str(error), config.path, todo="mend the strategy's config") from None
+        if str(made.instrument_id.venue) == venue:
+            found.append(made)
+    return found
+
+
+def _flows(config: LiveConfig, venue: str) -> set[str]:
+    """Return the instruments at a venue whose order flow is read."""
+    actors: list[Mapping[str, Any]] = [
+        *config.components("LiveFlow"),
+        *config.components("OrderFlowActor"),
+    ]
+    ids = {str(one["instrument_id"]) for one in actors}
+    return {one for one in ids if one.rpartition(".")[2] == venue}

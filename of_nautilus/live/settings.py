@@ -1,0 +1,165 @@
+"""A live node's config file: read, checked for what must not stand in it, made ready to run.
+
+The file is the host's own `TradingNodeConfig` as JSON. Two things are ours: it may hold no keys,
+and the `environment` of an execution client holds for the data client of the same name too, so that
+one field leads to the testnet.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nautilus_trader.adapters.binance.common.enums import BinanceAccountType, BinanceEnvironment
+from nautilus_trader.adapters.binance.common.urls import get_http_base_url
+from nautilus_trader.config import TradingNodeConfig
+from nautilus_trader.core import nautilus_pyo3
+
+from of_nautilus.errors import UserError
+from of_nautilus.live.venue import Keys
+
+_SECRETS = ("api_key", "api_secret", "token", "password", "private_key")
+_REAL = ("LIVE", "MAINNET")
+_KEY_NAMES = {
+    "BINANCE": {
+        "LIVE": "BINANCE_API",
+        "TESTNET": "BINANCE_FUTURES_TESTNET_API",
+        "DEMO": "BINANCE_DEMO_API",
+    },
+    "BYBIT": {"MAINNET": "BYBIT_API", "TESTNET": "BYBIT_TESTNET_API", "DEMO": "BYBIT_DEMO_API"},
+}
+_RIGHTS_URL = "https://api.binance.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A venue as a config names it: where its REST interface is, and whether money is real."""
+
+    venue: str
+    environment: str
+    url: str
+    paper: bool
+    rights_url: str | None
+
+    @property
+    def real_money(self) -> bool:
+        """Whether its orders cost money."""
+        return not self.paper and self.environment in _REAL
+
+    @property
+    def key_names(self) -> tuple[str, str]:
+        """The names of the environment variables that hold the key and its secret."""
+        stem = _KEY_NAMES[self.venue][self.environment]
+        return f"{stem}_KEY", f"{stem}_SECRET"
+
+    def keys(self) -> Keys | None:
+        """Return the key from the environment, None if one of the two is not there."""
+        key, secret = (os.environ.get(name, "") for name in self.key_names)
+        return Keys(key, secret) if key and secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """A config file that has been read: as plain JSON, and as the host's config."""
+
+    path: Path
+    plain: dict[str, Any]
+    node: TradingNodeConfig
+    clients: tuple[Client, ...]
+
+    @property
+    def real_money(self) -> bool:
+        """Whether a client of it trades real money."""
+        return any(client.real_money for client in self.clients)
+
+    def components(self, ending: str) -> list[dict[str, Any]]:
+        """Return the configs of the actors and strategies whose class has this name."""
+        found = [(one["actor_path"], one["config"]) for one in self.plain.get("actors", [])]
+        found += [(one["strategy_path"], one["config"]) for one in self.plain.get("strategies", [])]
+        return [config for path, config in found if path.rpartition(":")[2] == ending]
+
+
+def load_live_config(path: str | Path) -> LiveConfig:
+    """Read a node's config file.
+
+    Raises
+    ------
+    UserError
+        If the file is not there, is no JSON, holds a key or secret, names a venue that is not
+        known, or has a key or value that no config has.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{error.strerror}", path, todo="name a node's config") from None
+    try:
+        plain = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise UserError(str(error), path, todo="mend the config") from None
+    if not isinstance(plain, dict):
+        raise UserError("is no node's config", path, todo="see configs/paper_binance.json")
+    for name in _found_secrets(plain):
+        raise UserError(
+            f"holds `{name}`", path, todo="keys come from the environment only: take it out"
+        )
+    _one_environment(plain)
+    try:
+        node = TradingNodeConfig.parse(msgspec.json.encode(plain))
+        clients = tuple(_client(name, plain) for name in plain.get("data_clients", {}))
+        for one in [*node.data_clients.values(), *node.exec_clients.values()]:
+            one.create()
+    except UserError:
+        raise
+    except (msgspec.DecodeError, ValueError, TypeError, KeyError, ImportError) as error:
+        raise UserError(str(error), path, todo="mend the config") from None
+    if not clients:
+        raise UserError("has no data client", path, todo="see configs/paper_binance.json")
+    return LiveConfig(Path(path), plain, node, clients)
+
+
+def _found_secrets(value: Any, where: str = "") -> Iterator[str]:
+    """Find where a config holds something secret."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            place = f"{where}.{name}" if where else str(name)
+            if name in _SECRETS and inner:
+                yield place
+            yield from _found_secrets(inner, place)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _found_secrets(inner, f"{where}[{i}]")
+
+
+def _one_environment(plain: dict[str, Any]) -> None:
+    for name, client in plain.get("exec_clients", {}).items():
+        data = plain.get("data_clients", {}).get(name)
+        environment = client.get("config", {}).get("environment")
+        if data is not None and environment is not None:
+            data["config"].setdefault("environment", environment)
+
+
+def _client(name: str, plain: dict[str, Any]) -> Client:
+    if name not in _KEY_NAMES:
+        raise UserError(f"knows no venue {name!r}", todo=f"use {' or '.join(_KEY_NAMES)}")
+    data = plain["data_clients"][name]["config"]
+    trading = plain.get("exec_clients", {}).get(name)
+    paper = trading is None or "sandbox" in trading["path"]
+    environment = data.get("environment") or ("LIVE" if name == "BINANCE" else "MAINNET")
+    if environment not in _KEY_NAMES[name]:
+        raise UserError(f"knows no environment {environment!r} of {name}")
+    if not paper and (trading["config"].get("environment") or environment) != environment:
+        raise UserError(f"{name} trades in one environment and takes its data from another")
+    url = data.get("base_url_http")
+    rights = None
+    if name == "BINANCE":
+        rights = url or (_RIGHTS_URL if environment == "LIVE" else None)
+        kind = BinanceAccountType(data.get("account_type", "SPOT"))
+        if not paper and kind is not BinanceAccountType.USDT_FUTURES:
+            raise UserError("trades USD-M futures only at Binance, `account_type` USDT_FUTURES")
+        url = url or get_http_base_url(kind, BinanceEnvironment(environment), False)
+    else:
+        of_venue = getattr(nautilus_pyo3.BybitEnvironment, environment)
+        url = url or nautilus_pyo3.get_bybit_http_base_url(of_venue)
+    return Client(name, environment, url, paper, rights)
