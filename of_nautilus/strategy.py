@@ -34,7 +34,7 @@ from nautilus_trader.model.events import (
     OrderRejected,
     OrderUpdated,
 )
-from nautilus_trader.model.identifiers import ClientOrderId, StrategyId
+from nautilus_trader.model.identifiers import ClientOrderId, PositionId, StrategyId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
@@ -414,7 +414,20 @@ class OrderFlowStrategy(Strategy):
             if self._live and order is not None and not order.is_closed:
                 self.query_order(order)
             return
-        self.submit_order(self._made(command))
+        order = self._made(command)
+        self.submit_order(order, position_id=self._reduced() if order.is_reduce_only else None)
+
+    def _reduced(self) -> PositionId | None:
+        """Return the position that a reduce-only order is for, where the account hedges.
+
+        Such an account opens a position with each order that names none; a netting one has a single
+        position, which the venue finds by itself.
+        """
+        instrument_id = self.config.instrument_id
+        for position in self.cache.positions_open(instrument_id=instrument_id, strategy_id=self.id):
+            if str(position.id) != f"{instrument_id}-{self.id}":
+                return position.id
+        return None
 
     def _made(self, command: SubmitEntry | PlaceStop | PlaceTarget | ExitMarket) -> Order:
         instrument_id = self.config.instrument_id
