@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.model.enums import LiquiditySide, OrderSide, OrderType
-from nautilus_trader.model.events import OrderAccepted, OrderFilled
+from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import (
     AccountId,
     ClientOrderId,
@@ -18,7 +18,6 @@ from nautilus_trader.model.identifiers import (
     VenueOrderId,
 )
 from nautilus_trader.model.objects import Currency, Money, Price, Quantity
-from nautilus_trader.model.orders import StopMarketOrder
 
 from of_nautilus.alerts.memory import Market
 from of_nautilus.data import (
@@ -139,27 +138,21 @@ def feed(state: str = SUSPENDED, count: int = 1, seconds: float = 80.0) -> Any:
     return at(FeedStatus, seconds, state=state, reason="gap", count=count, since=NOON + 80 * SECOND)
 
 
-def _order_id(role: str, key: int) -> ClientOrderId:
-    return ClientOrderId(f"OF001-65a-{key}-{role}")
-
-
-def stop_taken(price: str, key: int) -> list[Any]:
-    """The events of a stop that is sent and that the venue takes."""
-    order = StopMarketOrder(
-        TRADER, STRATEGY, BTC, _order_id("STOP", key), OrderSide.SELL, Quantity.from_str("0.020"),
-        Price.from_str(price), 1, UUID4(), NOON, reduce_only=True,
-    )  # fmt: skip
-    accepted = OrderAccepted(
-        TRADER, STRATEGY, BTC, order.client_order_id, VenueOrderId(str(key)), AccountId("X-1"),
-        UUID4(), NOON, NOON,
-    )  # fmt: skip
-    return [order.init_event, accepted]
+def stop_rests(price: int, seconds: float = 61.0) -> Any:
+    """The note that the venue has taken a stop."""
+    return at(
+        JournalNote,
+        seconds,
+        what="stop_rests",
+        numbers=json.dumps({"price": price, "quantity": 20}),
+    )
 
 
 def entry_filled(price: str = "60000.10", quantity: str = "0.020") -> Any:
     """The event of the entry's fill."""
     return OrderFilled(
-        TRADER, STRATEGY, BTC, _order_id("ENTRY", 1), VenueOrderId("1"), AccountId("X-1"),
+        TRADER, STRATEGY, BTC, ClientOrderId("OF001-65a-1-ENTRY"), VenueOrderId("1"),
+        AccountId("X-1"),
         TradeId("1"), None, OrderSide.BUY, OrderType.MARKET, Quantity.from_str(quantity),
         Price.from_str(price), Currency.from_str("USDT"), Money.from_str("0.024 USDT"),
         LiquiditySide.TAKER, UUID4(), NOON, NOON,
@@ -178,11 +171,11 @@ def whole_story() -> list[Any]:
         moved("ABSORPTION_OK", "WATCHING", "ABSORPTION_DETECTED", 60),
         entry_filled(),
         moved("ENTRY_FILLED", "ABSORPTION_DETECTED", "POSITION_OPEN"),
-        *stop_taken("59990.0", 2),
+        stop_rests(599_900),
         moved("INIT_SAME", "POSITION_OPEN", "BREAK_EVEN", 120),
-        *stop_taken("60004.0", 3),
+        stop_rests(600_040, 121),
         moved("INIT_SAME", "BREAK_EVEN", "TRAILING", 180),
-        *stop_taken("60009.0", 4),
+        stop_rests(600_090, 181),
         pattern("divergence", 200, -1, 55.0),
         at(JournalNote, 200, what="exit_warn_weak", reason="divergence"),
         pattern("exhaustion", 240, -1, 75.0),

@@ -34,7 +34,7 @@ from tests.alert_data import (
     level,
     moved,
     pattern,
-    stop_taken,
+    stop_rests,
     trouble,
     whole_story,
 )
@@ -84,24 +84,22 @@ def test_a_fill_tells_the_average_of_its_parts() -> None:
     assert text.endswith("\n0.020 at 60000.05"), text
 
 
-def test_a_stop_is_told_when_the_venue_has_taken_it_and_not_before() -> None:
+def test_a_stop_is_told_when_it_rests_and_has_moved() -> None:
     tale = story("entry", "break_even", "trail")
     told(tale, bar(), entry(), entry_filled("60000.0"))
     told(tale, moved("ENTRY_FILLED", "ABSORPTION_DETECTED", "POSITION_OPEN"))
-    sent, taken = stop_taken("59990.0", 2)
-    assert told(tale, sent) == []
-    assert told(tale, taken)[0].endswith("at 59990.0")
+    assert told(tale, stop_rests(599_900))[0].endswith("at 59990.0")
     # The same stop for a grown position is no news.
-    assert told(tale, *stop_taken("59990.0", 3)) == []
+    assert told(tale, stop_rests(599_900)) == []
     assert told(tale, moved("INIT_SAME", "POSITION_OPEN", "BREAK_EVEN", 120)) == []
-    (even,) = told(tale, *stop_taken("60004.0", 4))
+    (even,) = told(tale, stop_rests(600_040, 121))
     assert even.split("\n") == [
-        "<b>BREAK EVEN BTCUSDT-PERP.BINANCE</b>  12:00:00 UTC",
+        "<b>BREAK EVEN BTCUSDT-PERP.BINANCE</b>  12:02:01 UTC",
         "stop 59990.0 → 60004.0",
         "secures +40 ticks (+0.40 R) before fees",
     ]
     told(tale, moved("INIT_SAME", "BREAK_EVEN", "TRAILING", 180))
-    (trail,) = told(tale, *stop_taken("60009.0", 5))
+    (trail,) = told(tale, stop_rests(600_090, 181))
     assert trail.startswith("<b>TRAIL ")
     assert trail.endswith("secures +90 ticks (+0.90 R) before fees\nstep 2 of the trail")
 

@@ -74,7 +74,7 @@ class World:
         settings = {"picture": "", "base_url": service.base_url} | config
         node = Node(
             post=(lambda act: None) if hangs else (lambda act: act()),
-            now=lambda: NOON,
+            clock_ns=lambda: NOON,
             holdings=lambda: {str(BTC): Holding(str(BTC))},
             command=lambda *what: self.commands.append(what),
             log=self.logged.append,

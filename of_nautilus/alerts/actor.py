@@ -65,7 +65,7 @@ class Alerts(Actor):
         story = Story(map(self._market, self.config.instrument_ids), self.config.kinds, since)
         node = Node(
             post=loop.call_soon_threadsafe,
-            now=self.clock.timestamp_ns,
+            clock_ns=self.clock.timestamp_ns,
             holdings=self._holdings,
             command=self._command,
             log=self.log.warning,

@@ -59,7 +59,7 @@ class Node:
     """
 
     post: Callable[[Callable[[], None]], object]
-    now: Callable[[], int]
+    clock_ns: Callable[[], int]
     holdings: Callable[[], dict[str, Holding]]
     command: Callable[[str, Sequence[str], str], None]
     log: Callable[[str], None]
@@ -424,7 +424,7 @@ class AlertBot:
         """Return what the node holds, None if it does not say, and its time."""
         held: dict[str, Holding] = {}
         answered = await self._in_node(lambda: held.update(self._node.holdings()))
-        return (held if answered else None), self._node.now()
+        return (held if answered else None), self._node.clock_ns()
 
     async def _in_node(self, act: Callable[[], None]) -> bool:
         """Run something in the node's event loop; return whether it was done in time."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from nautilus_trader.model.events import OrderAccepted, OrderFilled, OrderInitialized
+from nautilus_trader.model.events import OrderFilled
 
 from of_nautilus.core.sessions import MINUTE
 from of_nautilus.data import (
@@ -103,7 +103,6 @@ class Memory:
         self.stop_moves = 0
         self._filled_lots = 0
         self._filled_sum = 0
-        self._stops: dict[str, int] = {}
 
     @property
     def fill(self) -> float:
@@ -156,27 +155,13 @@ class Memory:
             case OperatorCommand():
                 self.paused = data.action != RESUME
 
-    def hear_order(self, event: Any) -> int | None:
-        """Remember an order's event; return the new stop, ticks, if the venue has taken one."""
-        order_id = str(event.client_order_id)
-        role = order_id.rpartition("-")[2]
-        if isinstance(event, OrderInitialized):
-            trigger = event.options.get("trigger_price") if role == Role.STOP else None
-            if trigger is not None:
-                self._stops[order_id] = self._ticks(Decimal(str(trigger)))
-        elif isinstance(event, OrderFilled) and role == Role.ENTRY:
+    def hear_fill(self, event: OrderFilled) -> None:
+        """Remember a fill, if it is the entry's."""
+        if str(event.client_order_id).rpartition("-")[2] == Role.ENTRY:
             lots = int(event.last_qty.as_decimal() / self.market.lot)
+            ticks = (event.last_px.as_decimal() / self.market.tick).to_integral_value()
             self._filled_lots += lots
-            self._filled_sum += lots * self._ticks(event.last_px.as_decimal())
-        elif isinstance(event, OrderAccepted):
-            stop = self._stops.pop(order_id, 0)
-            if stop and stop != self.stop:
-                self.stop = stop
-                return stop
-        return None
-
-    def _ticks(self, price: Decimal) -> int:
-        return int((price / self.market.tick).to_integral_value())
+            self._filled_sum += lots * int(ticks)
 
     def phase_with(self, holding: Holding) -> Phase:
         """Return the phase that was published last, or an open trade if the node just holds one."""

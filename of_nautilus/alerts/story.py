@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nautilus_trader.model.events import OrderEvent
+from nautilus_trader.model.events import OrderEvent, OrderFilled
 
 from of_nautilus.alerts import text
-from of_nautilus.alerts.memory import Day, Market, Memory
+from of_nautilus.alerts.memory import Day, Market, Memory, numbers_of
 from of_nautilus.alerts.outbox import Message, Urgency
 from of_nautilus.data import (
     LIVE,
@@ -60,11 +60,12 @@ class Story:
         if memory is None:
             return []
         if isinstance(item, OrderEvent):
-            told = self._order(item, memory)
-        else:
-            told = self._new_day(item.ts_event, memory)
-            memory.hear(item)
-            told += self._tell(item, memory)
+            if isinstance(item, OrderFilled):
+                memory.hear_fill(item)
+            return []
+        told = self._new_day(item.ts_event, memory)
+        memory.hear(item)
+        told += self._tell(item, memory)
         return [message for kind, message in told if kind in self._kinds]
 
     def settle(self) -> list[Message]:
@@ -92,12 +93,13 @@ class Story:
         memory.day = Day(number)
         return [("summary", Message(text.summary(before, memory.market)))]
 
-    def _order(self, event: Any, memory: Memory) -> list[_Told]:
-        before = memory.stop
-        stop = memory.hear_order(event)
-        if stop is None:
+    def _stop(self, item: JournalNote, memory: Memory) -> list[_Told]:
+        """Tell where a stop rests, now that the venue has taken it, if it has moved."""
+        before, stop = memory.stop, int(numbers_of(item.numbers)["price"])
+        if stop == before:
             return []
-        ts, key = event.ts_event, f"stop {memory.market.instrument_id}"
+        memory.stop = stop
+        ts, key = item.ts_event, f"stop {memory.market.instrument_id}"
         if memory.phase not in (Phase.BREAK_EVEN, Phase.TRAILING):
             if before:
                 return []
@@ -130,6 +132,8 @@ class Story:
             case JournalNote(what="exit_warn_weak"):
                 told = text.exit_warning(memory, item.reason, False, item.ts_event)
                 return [("exit_warning", Message(told, Urgency.NORMAL, f"warning {name}"))]
+            case JournalNote(what="stop_rests"):
+                return self._stop(item, memory)
             case JournalNote(alarm=True):
                 return [("execution", Message(text.note(item, memory), Urgency.HIGH))]
             case OperatorCommand():
