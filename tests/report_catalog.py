@@ -115,6 +115,18 @@ def trade(number: int, opened: int, closed: int, entry: int, exit_: int) -> Clos
     )
 
 
+def stop_moves(item: ClosedTrade) -> list[tuple[int, int]]:
+    """When the stop of a trade came to rest, and at which tick: at first, to the entry, at last."""
+    length = item.closed - item.opened
+    first, last = item.first_stop, item.last_stop
+    return [
+        (item.opened + 5_000_000, first),
+        (item.opened + length // 4, first),  # placed anew for another size
+        (item.opened + length // 2, (first + last) // 2),
+        (item.opened + length * 3 // 4, last),
+    ]
+
+
 def write_journal(catalog: Path, trades: TradeColumns, closed: list[ClosedTrade]) -> None:
     """Write the journal that a run over these trades would leave, with these closed trades."""
     engine = FlowEngine(SCALE, FlowConfig.bars_only())
@@ -158,6 +170,13 @@ def write_journal(catalog: Path, trades: TradeColumns, closed: list[ClosedTrade]
             )
         )  # fmt: skip
         parts.add(item)
+        for at, price in stop_moves(item):
+            parts.add(
+                JournalNote(
+                    ts_event=at, ts_init=at, what="stop_rests",
+                    numbers=json.dumps({"price": price, "quantity": item.quantity}), **mine,
+                )
+            )  # fmt: skip
     if closed:
         level: dict[str, Any] = {"level": "VAL:1", "kind": "VAL", "price": 599_990, "side": 1}
         parts.add(LevelEvent(ts_event=START, ts_init=START, what="born", **level, **mine))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from of_nautilus.cli.check import ingested
+from of_nautilus.cli.frame import main
 from of_nautilus.ingest import staging as staging_module
 from of_nautilus.ingest.binance_ws import ingest_binance_ws
 from of_nautilus.ingest.columns import DAY_NS
 from of_nautilus.ingest.instruments import find_instrument
-from of_nautilus.ingest.provenance import FOLDER, read_days
+from of_nautilus.ingest.provenance import FOLDER, entry_text, read_days
 from of_nautilus.ingest.quality import check_catalog
 from of_nautilus.ingest.store import open_store
 from of_nautilus.ingest.writer import CatalogWriter
@@ -139,12 +139,15 @@ def test_damage_is_noted_and_mended_by_the_next_ingest(tmp_path: Path) -> None:
         assert len(entries(root)) == 1
 
 
-def test_the_lines_of_check(tmp_path: Path) -> None:
-    ingest_binance_ws([recording(tmp_path, DAY0 // 10**6 + MINUTE)], PERP, tmp_path / "c")
-    with CatalogWriter(tmp_path / "d", find_instrument(PERP)) as writer:
-        writer.write(trades([DAY0]))
-    assert ingested(entries(tmp_path / "c")) == (
-        "  2024-08-08  binance-ws  recorder's delay -50.0 ms; "
-        "left out: 2 repeated trade, 2 trade INSURANCE_FUND\n"
-    )
-    assert ingested(entries(tmp_path / "d")) == ""
+def test_what_an_entry_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "catalog"
+    ingest_binance_ws([recording(tmp_path, DAY0 // 10**6 + MINUTE)], PERP, root)
+    (entry,) = entries(root)
+    said = "recorder's delay -50.0 ms; left out: 2 repeated trade, 2 trade INSURANCE_FUND"
+    assert entry_text(entry) == said
+    assert main(["check", str(root)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{PERP} as ingested\n  2024-08-08  binance-ws  {said}\n" in shown
+    plain = {"left_out": {}, "kept": {}, "recorder_delay_ms": None}
+    assert entry_text(plain) == "all as it came"
+    assert entry_text(plain | {"kept": {"odd lot": 3}}) == "kept: 3 odd lot"

@@ -4,11 +4,19 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from nautilus_trader.analysis import (
+    TearsheetConfig,
+    TearsheetCustomChart,
+    TearsheetEquityChart,
+    tearsheet,
+)
 from PIL import Image
 
 from of_nautilus.backtest import load_run_configs
@@ -16,7 +24,16 @@ from of_nautilus.cli.demo import SHIPPED
 from of_nautilus.cli.frame import main
 from of_nautilus.cli.report import report_runs
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
-from of_nautilus.data import ClosedTrade, FootprintBar, PatternSignal, SessionRoll
+from of_nautilus.data import (
+    ClosedTrade,
+    ExecutionTrouble,
+    FeedStatus,
+    FootprintBar,
+    JournalNote,
+    OperatorCommand,
+    PatternSignal,
+    SessionRoll,
+)
 from of_nautilus.engine import FlowConfig, FlowEngine, SessionStarted
 from of_nautilus.engine.events import BarClosed
 from of_nautilus.errors import UserError
@@ -34,13 +51,17 @@ from of_nautilus.report import (
     read_bars,
     read_cells,
     read_profile,
+    register_charts,
     write_report,
 )
 from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
 from of_nautilus.report.card import journal_signals
 from of_nautilus.report.measures import read_book, read_vpin
+from of_nautilus.report.notes import read_notes
 from of_nautilus.report.pack import levels_of, pack
 from of_nautilus.report.results import pnl_chart
+from of_nautilus.report.stops import stop_paths
+from of_nautilus.report.tearsheet import account_returns, host_charts, starting_balance
 from of_nautilus.scan import Market, scan
 from tests.report_catalog import (
     INSTRUMENT,
@@ -317,6 +338,65 @@ def test_a_run_without_trades_one_bar_or_nothing_gives_a_page_that_says_so(
     assert data["bars"] is None
 
 
+def test_a_day_without_data_is_named(tmp_path: Path) -> None:
+    day = 24 * 60 * MINUTE
+    for k in (0, 2):
+        part = walk(200, 10)
+        late = replace(part, ts_event=part.ts_event + k * day, ts_init=part.ts_init + k * day)
+        write_market(tmp_path / "catalog", late)
+    text, data = content(write_report(tmp_path / "catalog", tmp_path))
+    assert "Nothing traded on 2024-01-09." in text
+    assert len(data["sessions"]) == 2
+
+
+def test_the_stops_path_is_what_the_journal_tells(catalog: Path, tmp_path: Path) -> None:
+    trades, bars = read_journal(catalog, ClosedTrade), read_bars(catalog)
+    _, data = content(write_report(catalog, tmp_path))
+    for row, mark in zip(trades.itertuples(), data["trades"], strict=True):
+        half, most = (row.opened + (row.closed - row.opened) * k // 4 for k in (2, 3))
+        moves = [(row.opened, row.first_stop), (half, row.first_stop + 15), (most, row.last_stop)]
+        assert [price for _, price in mark["stops"]] == [price for _, price in moves]
+        places = bars.place([ts for ts, _ in moves])
+        assert [x for x, _ in mark["stops"]] == pytest.approx(places.tolist(), abs=1e-3)
+    (first,) = trades.head(1).itertuples()
+    figure = footprint_chart(catalog, start=first.opened - MINUTE, end=first.closed + MINUTE)
+    (drawn,) = (trace for trace in figure.data if trace.name == "stop")
+    assert drawn.line.shape == "hv"
+    ticks = np.round(np.array(drawn.y) / 0.1).astype(int)
+    assert ticks.tolist() == [599_960, 599_975, 599_990, 599_990]
+    # Without the notes of its moves, a stop is known at the first and at the last.
+    ends = stop_paths(trades, read_journal(tmp_path, JournalNote))
+    assert ends[0] == [(first.opened, first.first_stop), (first.closed, first.last_stop)]
+
+
+def test_what_is_noted_stands_in_the_page_and_moves_of_stops_do_not(tmp_path: Path) -> None:
+    folder = write_market(tmp_path / "catalog", TRADES)
+    about = {"ts_init": START, "instrument_id": INSTRUMENT.id}
+    parts = Parts(folder)
+    parts.add(
+        JournalNote(ts_event=START + 1, what="halted", reason="max_loss", alarm=True, **about)
+    )
+    parts.add(JournalNote(ts_event=START + 2, what="stop_rests", numbers='{"price": 1}', **about))
+    parts.add(ExecutionTrouble(ts_event=START + 3, kind="stop_lost", text="margin", **about))
+    parts.add(
+        ExecutionTrouble(ts_event=START + 4, kind="flat", text="stop_lost", protected=True, **about)
+    )
+    parts.add(FeedStatus(ts_event=START + 5, state="SUSPENDED", reason="gap", **about))
+    parts.add(OperatorCommand(ts_event=START + 6, action="FLATTEN", **about))
+    parts.write(START + 10)
+    notes = read_notes(folder, NAME)
+    assert list(zip(notes.alarm, notes.text, strict=True)) == [
+        (True, "halted max_loss"),
+        (True, "stop_lost margin, without a stop"),
+        (False, "flat stop_lost"),
+        (True, "feed suspended gap"),
+        (False, "operator: flatten"),
+    ]
+    text, _ = content(write_report(folder, tmp_path))
+    assert '<span class="bad">! alarm</span> stop lost margin, without a stop' in text
+    assert "stop rests" not in text
+
+
 def test_a_catalog_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no catalog there"):
         write_report(tmp_path / "none", tmp_path)
@@ -342,6 +422,8 @@ def test_the_command_writes_page_and_files(
     assert page.stat().st_size < 15e6
     assert len(list(files.iterdir())) == 4
     assert str(page) in capsys.readouterr().out
+    assert main(["report", "--catalog", str(catalog), "--balance", "much"]) == 2
+    assert "--balance: 'much' is no amount" in capsys.readouterr().err
 
 
 def test_the_report_card_judges_the_signals_that_a_scan_finds(tmp_path: Path) -> None:
@@ -390,11 +472,50 @@ def test_a_run_config_leads_to_the_pages_of_what_its_journal_kept(
     path.write_text(json.dumps(runs))
     (config,) = load_run_configs(path)
     assert report_runs([config], tmp_path) == [str(tmp_path / "report.html")]
-    assert "trade-2" in (tmp_path / "report.html").read_text()
+    text, data = content(tmp_path / "report.html")
+    assert "trade-2" in text
+    assert "which began with 100,000.00 USDT and came to +0.0030%" in text
+    assert {"host-drawdown", "host-distribution"} <= set(data["figures"])
     runs[0]["engine"]["actors"] = []
     path.write_text(json.dumps(runs))
     with pytest.raises(UserError, match="no journal among the actors"):
         report_runs(load_run_configs(path), tmp_path)
+
+
+def test_returns_compound_to_the_account(catalog: Path) -> None:
+    trades = read_journal(catalog, ClosedTrade)
+    returns = account_returns(trades, 1_000.0)
+    assert returns.tolist() == pytest.approx([7.5 / 1_000, -4.5 / 1_007.5])
+    assert float((1 + returns).prod()) == pytest.approx(1.003)
+    charts = host_charts(returns)
+    assert list(charts) == ["drawdown", "distribution"]
+    assert np.min(charts["drawdown"].data[0].y) == pytest.approx(-100 * 4.5 / 1_007.5)
+    years = pd.Series(0.01, index=pd.date_range("2023-11-01", "2024-03-01", freq="D"))
+    assert list(host_charts(years)) == [
+        "drawdown", "distribution", "monthly_returns", "yearly_returns", "rolling_sharpe",
+    ]  # fmt: skip
+    assert starting_balance(["1 BTC", "5_000 USDT"], "USDT") == 5_000.0
+    assert starting_balance(["1 BTC"], "USDT") is None
+
+
+def test_charts_stand_in_the_hosts_tearsheet(catalog: Path) -> None:
+    names = register_charts()
+    assert set(names) <= set(tearsheet.list_charts())
+    args = {"catalog": str(catalog), "instrument_id": NAME, "start": START, "end": START + MINUTE}
+    made = tearsheet.get_chart("order_flow_footprint")(pd.Series(dtype=float), **args)
+    assert made.data[0].type == footprint_chart(catalog, NAME, START, START + MINUTE).data[0].type
+    config = TearsheetConfig(
+        charts=[
+            TearsheetEquityChart(),
+            *(TearsheetCustomChart(chart=name, args=args) for name in names),
+        ]
+    )
+    page = tearsheet.create_tearsheet_from_stats(
+        stats_pnls={}, stats_returns={}, stats_general={}, config=config, output_path=None,
+        returns=pd.Series([0.0, 0.1], index=pd.date_range("2024-01-08", periods=2)),
+    )  # fmt: skip
+    for word in ("Equity Curve", "Footprint", "Volume profile", "Order book", "heatmap"):
+        assert word in page
 
 
 def test_the_distribution_counts_every_trade_won_apart_from_lost() -> None:

@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from of_nautilus.cli.figures import write_json
 from of_nautilus.cli.progress import progress, reporter
@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the quality report by instrument, kind and day; return 1 where the data is unfit."""
+    from of_nautilus.ingest.provenance import entry_text
     from of_nautilus.ingest.quality import check_catalog
 
     with progress(desc="check", total=0, unit="B", quiet=args.quiet) as bar:
@@ -101,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
             aggressor = f", aggressor {sided}" if sided else ""
             sys.stdout.write(f"{instrument} {kind}{aggressor}\n{table(list(group))}\n")
         for instrument, entries in groupby(report.ingested, itemgetter("instrument_id")):
-            sys.stdout.write(f"{instrument} as ingested\n{ingested(list(entries))}\n")
+            lines = [f"  {e['day']}  {e['format']}  {entry_text(e)}\n" for e in entries]
+            sys.stdout.write(f"{instrument} as ingested\n{''.join(lines)}\n")
         for note in report.notes[:_NOTES]:
             sys.stdout.write(f"note: {note}\n")
         if len(report.notes) > _NOTES:
@@ -130,19 +132,6 @@ def table(days: Sequence["DayReport"]) -> str:
         f"  {day:10}  {'  '.join(f'{c:>{w}}' for c, w in zip(cells, widths, strict=True))}\n"
         for day, cells in rows
     )
-
-
-def ingested(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return what ingests met as lines, one a day and ingest, indented by two."""
-    out = []
-    for entry in entries:
-        delay = entry.get("recorder_delay_ms")
-        said = [] if delay is None else [f"recorder's delay {delay:.1f} ms"]
-        for title, name in (("left out", "left_out"), ("kept", "kept")):
-            counts = ", ".join(f"{count} {what}" for what, count in entry[name].items())
-            said += [f"{title}: {counts}"] if counts else []
-        out.append(f"  {entry['day']}  {entry['format']}  {'; '.join(said) or 'all as it came'}\n")
-    return "".join(out)
 
 
 def _cell(day: "DayReport", name: str) -> str:

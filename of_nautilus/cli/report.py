@@ -23,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", default="report.html", metavar="FILE", help="the page, or its folder (%(default)s)"
     )
     parser.add_argument(
+        "--balance",
+        action="append",
+        default=[],
+        metavar="MONEY",
+        help='what the account began with, such as "100_000 USDT": charts of returns too',
+    )
+    parser.add_argument(
         "--export", metavar="DIR", help="footprint, profile, signals and trades as files too"
     )
     parser.add_argument(
@@ -37,7 +44,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from of_nautilus.report import export, write_report
 
     began = time.perf_counter()
-    path = write_report(args.catalog, args.out, args.instrument)
+    for text in args.balance:
+        _check_money(text)
+    path = write_report(args.catalog, args.out, args.instrument, balances=args.balance)
     figures: dict[str, Any] = {"report": str(path), "size": (path.stat().st_size / 1e6, "MB")}
     if args.export:
         written = export(args.catalog, Path(args.export), args.instrument, form=args.format)
@@ -52,7 +61,7 @@ def report_runs(configs: Iterable[Any], folder: str | Path) -> list[str]:
     from of_nautilus.report import write_report
 
     kept = [
-        (actor.config["catalog"], name)
+        (actor.config["catalog"], name, _balances(config, name))
         for config in configs
         for actor in config.engine.actors
         if actor.actor_path == "of_nautilus.journal:Journal"
@@ -61,7 +70,24 @@ def report_runs(configs: Iterable[Any], folder: str | Path) -> list[str]:
     if not kept:
         raise UserError("no journal among the actors", "--report", todo="add one to the run config")
     return [
-        str(write_report(catalog, Path(folder) / f"{stem}.html", name))
-        for k, (catalog, name) in enumerate(dict.fromkeys(kept))
+        str(write_report(catalog, Path(folder) / f"{stem}.html", name, balances=balances))
+        for k, (catalog, name, balances) in enumerate(dict.fromkeys(kept))
         for stem in ["report" if not k else f"report_{k + 1}"]
     ]
+
+
+def _balances(config: Any, instrument_id: str) -> tuple[str, ...]:
+    """What a run config's account at the instrument's venue begins with."""
+    venue = instrument_id.rpartition(".")[2]
+    return tuple(b for v in config.venues if v.name == venue for b in v.starting_balances)
+
+
+def _check_money(text: str) -> None:
+    from nautilus_trader.model.objects import Money
+
+    from of_nautilus.errors import UserError
+
+    try:
+        Money.from_str(text)
+    except ValueError:
+        raise UserError(f"{text!r} is no amount", "--balance", todo='write "1000 USDT"') from None

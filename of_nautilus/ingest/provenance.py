@@ -77,6 +77,16 @@ class IngestLog:
         }
 
 
+def entry_text(entry: dict[str, Any]) -> str:
+    """What an entry says that a person should know, in words."""
+    delay = entry.get("recorder_delay_ms")
+    said = [] if delay is None else [f"recorder's delay {delay:.1f} ms"]
+    for title, name in (("left out", "left_out"), ("kept", "kept")):
+        counts = ", ".join(f"{count} {what}" for what, count in entry[name].items())
+        said += [f"{title}: {counts}"] if counts else []
+    return "; ".join(said) or "all as it came"
+
+
 def rows_entry(rows: int, first: int, last: int) -> dict[str, Any]:
     """What an entry says of the rows of one kind; times are `ts_init`."""
     return {"rows": rows, "first": iso_time(first), "last": iso_time(last)}

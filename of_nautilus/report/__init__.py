@@ -7,6 +7,7 @@ from of_nautilus.report.heatmap import book_heatmap
 from of_nautilus.report.page import write_report
 from of_nautilus.report.picture import footprint_png
 from of_nautilus.report.profile import ProfileReading, profile_chart, read_profile
+from of_nautilus.report.tearsheet import register_charts
 
 __all__ = [
     "Bars",
@@ -22,5 +23,6 @@ __all__ = [
     "read_bars",
     "read_cells",
     "read_profile",
+    "register_charts",
     "write_report",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from of_nautilus.core.imbalance import ImbalanceRule
-from of_nautilus.data import ClosedTrade, PatternSignal
+from of_nautilus.data import ClosedTrade, JournalNote, PatternSignal
 from of_nautilus.journal import read_journal
 from of_nautilus.report.bars import (
     BUY_FLAG,
@@ -69,13 +69,14 @@ def footprint_chart(
     if mode not in ("auto", "cells", "candles"):
         raise ValueError(f"`mode` must be auto, cells or candles, was {mode!r}")
     since, until = moment(start), moment(end)
-    signals = trades = None
+    signals = trades = notes = None
     if isinstance(source, Bars):
         bars = source.between(since, until)
     else:
         bars = read_bars(source, instrument_id, since, until)
         signals = read_journal(source, PatternSignal, bars.instrument_id)
         trades = read_journal(source, ClosedTrade, bars.instrument_id)
+        notes = read_journal(source, JournalNote, bars.instrument_id)
     if mode == "auto":
         mode = "cells" if len(bars) <= CELL_BARS else "candles"
     shown = bars.coarser(row_factor(bars, ticks_per_row))
@@ -92,8 +93,8 @@ def footprint_chart(
     _add_delta(figure, bars)
     if signals is not None:
         add_signals(figure, bars, signals)
-    if trades is not None:
-        add_trades(figure, bars, trades)
+    if trades is not None and notes is not None:
+        add_trades(figure, bars, trades, notes)
     return figure
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from of_nautilus.report.bars import Bars
+from of_nautilus.report.stops import Path, stop_paths
 from of_nautilus.report.style import OTHER_COLOR, PATTERN_COLORS, PATTERN_SHAPES
 
 SIDES = {1: "buy", -1: "sell", 0: "none"}
@@ -57,39 +58,45 @@ def add_signals(figure: go.Figure, bars: Bars, signals: pd.DataFrame) -> None:
         )
 
 
-def add_trades(figure: go.Figure, bars: Bars, trades: pd.DataFrame) -> None:
-    """Draw every trade that lies within the bars: entry, exit, stop at first and last, target."""
+def add_trades(figure: go.Figure, bars: Bars, trades: pd.DataFrame, notes: pd.DataFrame) -> None:
+    """Draw every trade that lies within the bars: entry, exit, target, and the stop's path."""
     if not len(bars) or not len(trades):
         return
     last = bars.close_ts[-1]
     shown = trades[(trades.closed >= bars.open_ts[0]) & (trades.opened <= last)]
-    for number, trade in shown.iterrows():
-        for part in trade_lines(bars, trade):
+    for (number, trade), path in zip(shown.iterrows(), stop_paths(shown, notes), strict=True):
+        for part in trade_lines(bars, trade, path):
             figure.add_scatter(**part, legendgroup="trades", showlegend=False)
         figure.add_scatter(**trade_ends(bars, trade, int(number)), showlegend=False)
 
 
-def trade_lines(bars: Bars, trade: Any) -> list[dict[str, Any]]:
-    """Return the lines of a trade: from entry to exit, its stops and its target."""
+def trade_lines(bars: Bars, trade: Any, path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a trade: from entry to exit, its stop's path and its target."""
     x0, x1 = (float(v) for v in bars.place([trade.opened, trade.closed]))
     ends = [x0, max(x1, x0 + 0.5)]
-    lines = [("entry to exit", trade.entry, trade.exit, "solid", 2.0)]
-    if trade.first_stop:
-        lines.append(("first stop", trade.first_stop, trade.first_stop, "dot", 2.0))
-    if trade.last_stop and trade.last_stop != trade.first_stop:
-        lines.append(("last stop", trade.last_stop, trade.last_stop, "dashdot", 2.0))
+    lines = [("entry to exit", ends, [trade.entry, trade.exit], "solid")]
+    if path:
+        moments = [x0, *(float(x) for x in bars.place([ts for ts, _ in path[1:]])), ends[1]]
+        prices = [price for _, price in path]
+        lines.append(("stop", moments, [*prices, prices[-1]], "dot"))
     if trade.target:
-        lines.append(("target", trade.target, trade.target, "dash", 2.0))
+        lines.append(("target", ends, [trade.target, trade.target], "dash"))
     return [
         {
-            "x": ends,
-            "y": [begin * bars.tick, end * bars.tick],
+            "x": xs,
+            "y": [tick * bars.tick for tick in ticks],
             "mode": "lines",
-            "line": {"dash": dash, "width": width, "color": "#7b3294"},
+            # A stop stays where it is until it moves.
+            "line": {
+                "dash": dash,
+                "width": 2.0,
+                "color": "#7b3294",
+                "shape": "hv" if name == "stop" else "linear",
+            },
             "name": name,
             "hovertemplate": name + " %{y}<extra></extra>",
         }
-        for name, begin, end, dash, width in lines
+        for name, xs, ticks, dash in lines
     ]
 
 

@@ -123,10 +123,12 @@
       low = Math.min(low, state.bars.low[i]);
       high = Math.max(high, state.bars.high[i]);
     }
+    // A far target would press the cells into lines: it may widen the picture, within measure.
+    const [least, most] = [low - 1.2 * (high - low), high + 1.2 * (high - low)];
     if (checked("trades")) for (const t of page.trades) {
       if (t.x1 < range[0] || t.x0 > range[1]) continue;
-      for (const p of [t.entry, t.exit, t.first_stop, t.last_stop, t.target]) {
-        if (p) { low = Math.min(low, p); high = Math.max(high, p); }
+      for (const p of [t.entry, t.exit, ...t.stops.map((s) => s[1]), t.target]) {
+        if (p >= least && p <= most) { low = Math.min(low, p); high = Math.max(high, p); }
       }
     }
     const margin = Math.max((high - low) * 0.06, 3);
@@ -259,23 +261,27 @@
   function tradeTraces(range) {
     if (!checked("trades")) return [];
     const own = page.trades.filter((t) => t.x1 >= range[0] - 1 && t.x0 <= range[1] + 1);
-    const path = { x: [], y: [] }, stops = { x: [], y: [] }, moved = { x: [], y: [] }, targets = { x: [], y: [] };
+    const path = { x: [], y: [] }, stops = { x: [], y: [] }, targets = { x: [], y: [] };
+    const end = (t) => Math.max(t.x1, t.x0 + 0.5);
     const put = (to, t, a, b) => {
-      to.x.push(t.x0, Math.max(t.x1, t.x0 + 0.5), null);
+      to.x.push(t.x0, end(t), null);
       to.y.push(a * page.tick, b * page.tick, null);
     };
     for (const t of own) {
       put(path, t, t.entry, t.exit);
-      if (t.first_stop) put(stops, t, t.first_stop, t.first_stop);
-      if (t.last_stop && t.last_stop !== t.first_stop) put(moved, t, t.last_stop, t.last_stop);
+      t.stops.forEach(([x, at], k) => {
+        const until = k + 1 < t.stops.length ? t.stops[k + 1][0] : end(t);
+        stops.x.push(k ? x : t.x0, until);
+        stops.y.push(at * page.tick, at * page.tick);
+      });
+      stops.x.push(null); stops.y.push(null);
       if (t.target) put(targets, t, t.target, t.target);
     }
     const ink = css("--trade");
     const outline = { width: 1.5, color: css("--panel") };
     return [
       line(path.x, path.y, ink, 2),
-      line(stops.x, stops.y, ink, 1.8, { dash: "dot" }),
-      line(moved.x, moved.y, ink, 1.8, { dash: "dashdot" }),
+      line(stops.x, stops.y, ink, 1.8, { dash: "dot", more: { name: "stops" } }),
       line(targets.x, targets.y, ink, 1.8, { dash: "dash" }),
       {
         type: "scatter", mode: "markers+text", name: "entries", showlegend: false, textposition: "top left",
@@ -310,7 +316,7 @@
       if (annotations.some(near)) continue;
       annotations.push({
         xref: "x", yref: "y", x, y: l.price * page.tick, text: `${l.kind} ${price(l.price)}`, showarrow: false,
-        xanchor: "left", yanchor: "bottom", font: { size: 10, color: css("--muted") },
+        xanchor: "left", yanchor: "bottom", font: { size: 10, color: css("--muted") }, bgcolor: css("--veil"), borderpad: 1,
       });
     }
     for (const s of page.sessions) {
@@ -446,7 +452,7 @@
     }
     let axis = 4;
     if (page.ofi) layout[`yaxis${axis++}`] = pane("ofi", "OFI");
-    if (page.vpin) layout[`yaxis${axis++}`] = pane("vpin", "VPIN", { range: [0, 1] });
+    if (page.vpin) layout[`yaxis${axis++}`] = pane("vpin", "VPIN", { range: [0, state.vpin.some((v) => v > 0.5) ? 1 : 0.5] });
     const traces = [...body, ...profile.traces, ...paneTraces(first, last, group), ...tradeTraces(range), ...signalTraces(range)];
     state.drawing = true;
     await Plotly.react(chart, traces, layout, { displayModeBar: false, scrollZoom: true, responsive: false, doubleClick: false });
@@ -578,7 +584,10 @@
     const out = { ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: css("--ink"), size: 12, family: "system-ui, sans-serif" } };
     delete out.template;
-    for (const key of Object.keys(out)) if (/^[xy]axis\d*$/.test(key)) out[key] = { ...out[key], ...axis, fixedrange: true };
+    for (const key of Object.keys(out)) if (/^[xy]axis\d*$/.test(key)) {
+      out[key] = { ...out[key], ...axis, fixedrange: true };
+      if (out[key].title) out[key].title = { ...out[key].title, standoff: 8 };
+    }
     return out;
   }
 

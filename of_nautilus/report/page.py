@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -23,15 +24,17 @@ from of_nautilus.ingest.columns import DAY_NS
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.quality import check_catalog
 from of_nautilus.journal import read_journal
-from of_nautilus.report import pack, results, style, tables
+from of_nautilus.report import pack, results, style, tables, tearsheet
 from of_nautilus.report.bars import instrument_of, read_bars, the_instrument
 from of_nautilus.report.card import card_section
 from of_nautilus.report.footprint import row_factor
 from of_nautilus.report.heatmap import draw_book, large_trades
 from of_nautilus.report.measures import read_book, read_vpin
+from of_nautilus.report.notes import read_notes
 from of_nautilus.report.numbers import headline
 from of_nautilus.report.overlays import reasons_text, within
 from of_nautilus.report.profile import read_profile
+from of_nautilus.report.stops import stop_paths
 from of_nautilus.report.tables import clock
 
 PROFILE_ROWS = 90
@@ -39,7 +42,12 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 
 
 def write_report(
-    catalog: str | Path, out: str | Path, instrument_id: str | None = None, *, title: str = ""
+    catalog: str | Path,
+    out: str | Path,
+    instrument_id: str | None = None,
+    *,
+    title: str = "",
+    balances: Sequence[str] = (),
 ) -> Path:
     """Write the report of what a catalog's journal and market data hold; return its file.
 
@@ -53,6 +61,9 @@ def write_report(
         Needed where the catalog holds several.
     title : str
         What stands above it; the instrument if empty.
+    balances : sequence of str
+        What the account began with, such as "100_000 USDT"; with the currency of the results the
+        page also has NautilusTrader's own charts of returns.
 
     Raises
     ------
@@ -64,7 +75,7 @@ def write_report(
     if path.suffix.lower() not in (".html", ".htm"):
         path = path / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = _Report(catalog, name, title or name).html()
+    text = _Report(catalog, name, title or name, balances).html()
     temporary = path.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
@@ -72,7 +83,7 @@ def write_report(
 
 
 class _Report:
-    def __init__(self, catalog: str | Path, name: str, title: str) -> None:
+    def __init__(self, catalog: str | Path, name: str, title: str, balances: Sequence[str]) -> None:
         self.catalog, self.name, self.title = catalog, name, title
         self.bars = read_bars(catalog, name)
         self.trades = read_journal(catalog, ClosedTrade, name)
@@ -80,12 +91,14 @@ class _Report:
         self.decisions = read_journal(catalog, EntryDecision, name)
         self.bias = read_journal(catalog, DailyBias, name)
         self.levels = read_journal(catalog, LevelEvent, name)
-        self.notes = read_journal(catalog, JournalNote, name)
+        self.stops = stop_paths(self.trades, read_journal(catalog, JournalNote, name))
+        self.notes = read_notes(catalog, name)
         self.rolls = read_journal(catalog, SessionRoll, name)
         self.instrument = instrument = instrument_of(catalog, name)
         self.money = str(instrument.quote_currency) if instrument else "quote units"
         base = instrument.get_base_currency() if instrument else None
         self.size = str(base) if base else "contracts" if instrument else "units"
+        self.balance = tearsheet.starting_balance(balances, self.money)
         self.figures: dict[str, Any] = {}
 
     # -- the page ---------------------------------------------------------------------------------
@@ -191,7 +204,7 @@ class _Report:
             return self._section(
                 "Market", '<p class="empty">There are no bars to draw: no trades closed one.</p>'
             )
-        said = []
+        said = [empty] if (empty := self._empty_days()) else []
         if self._vpin is not None:
             size = self._vpin.bucket * self.bars.lot
             if np.isfinite(self._vpin.value).any():
@@ -249,6 +262,16 @@ class _Report:
             ident="market",
         )
 
+    def _empty_days(self) -> str:
+        """Which whole days (UTC) between the first bar and the last have none."""
+        days = np.unique(self.bars.open_ts // DAY_NS)
+        empty = np.setdiff1d(np.arange(days[0], days[-1]), days)
+        if not len(empty):
+            return ""
+        named = ", ".join(clock(day * DAY_NS, "%Y-%m-%d") for day in empty[:10].tolist())
+        more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
+        return f"Nothing traded on {named}{more}."
+
     def _key(self) -> str:
         glyphs = {
             "absorption": "◆",
@@ -261,7 +284,7 @@ class _Report:
         marks = " ".join(
             f'<span style="color:{style.PATTERN_COLORS[p]}">{glyphs[p]}</span> {p}' for p in own
         )
-        lines = "▶ entry, ■ exit, dotted first stop, dash-dotted last stop, dashed target."
+        lines = "▶ entry, ■ exit, dotted stop, dashed target."
         trades = f' <span style="color:var(--trade)">{lines}</span>' if len(self.trades) else ""
         return f"{marks} (filled or pointing up: buy){trades}" if own else trades
 
@@ -290,7 +313,25 @@ class _Report:
         parts = (
             f"<section>{self._figure(name, chart)}</section>" for name, chart in charts.items()
         )
-        return f'<div class="grid">{"".join(parts)}</div>'
+        return f'<div class="grid">{"".join(parts)}</div>{self._returns()}'
+
+    def _returns(self) -> str:
+        """The host's own charts, of returns on the account's first balance."""
+        if self.balance is None:
+            return ""
+        returns = tearsheet.account_returns(self.trades, self.balance)
+        charts = tearsheet.host_charts(returns)
+        total = float((1 + returns).prod() - 1)
+        said = (
+            f"NautilusTrader's own charts of the return of each trade on the account, which began "
+            f"with {self.balance:,.2f} {self.money} and came to {total:+.4%}."
+        )
+        figures = "".join(
+            f"<div>{self._figure(f'host-{name}', chart)}</div>" for name, chart in charts.items()
+        )
+        return self._section(
+            "Returns", f'<p class="note">{escape(said)}</p>', f'<div class="grid">{figures}</div>'
+        )
 
     def _signals(self) -> str:
         if not len(self.signals):
@@ -354,7 +395,10 @@ class _Report:
     def _trade_marks(self) -> list[dict[str, Any]]:
         marks = []
         digits = style.decimals_of(self.bars.tick)
-        for number, trade in enumerate(self.trades.itertuples(), 1):
+        for number, (trade, path) in enumerate(
+            zip(self.trades.itertuples(), self.stops, strict=True), 1
+        ):
+            stops = self.bars.place([ts for ts, _ in path])
             x0, x1 = (float(x) for x in self.bars.place([trade.opened, trade.closed]))
             side = "long" if trade.side > 0 else "short"
             entry, left = (p * trade.tick for p in (trade.entry, trade.exit))
@@ -369,8 +413,9 @@ class _Report:
                     "side": int(trade.side),
                     "entry": float(trade.entry),
                     "exit": float(trade.exit),
-                    "first_stop": int(trade.first_stop),
-                    "last_stop": int(trade.last_stop),
+                    "stops": [
+                        [round(float(x), 4), at] for x, (_, at) in zip(stops, path, strict=True)
+                    ],
                     "target": int(trade.target),
                     "said_entry": f"trade {number}, {side}: in at {entry:,.{digits}f}"
                     f"<br>{clock(trade.opened)} UTC",

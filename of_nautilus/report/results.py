@@ -8,7 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from of_nautilus.report.numbers import net_results
-from of_nautilus.report.style import BUY, OTHER_COLOR, SELL
+from of_nautilus.report.style import BUY, OTHER_COLOR, PATTERN_COLORS, SELL
+
+_TERMS = list(PATTERN_COLORS.values())
 
 
 def _figure(title: str, x: str, y: str, height: int = 300) -> go.Figure:
@@ -132,10 +134,10 @@ def scores_chart(decisions: pd.DataFrame) -> go.Figure:
             _times(planned.ts_event), planned.score, planned.grade, strict=True
         )
     ]
-    for name in names:
+    for k, name in enumerate(names):
         figure.add_bar(
             y=labels, x=[term.get(name, 0.0) for term in terms], orientation="h",
-            name=name.replace("_", " "),
+            name=name.replace("_", " "), marker={"color": _TERMS[k % len(_TERMS)]},
             hovertemplate="%{y}<br>" + name.replace("_", " ") + " %{x:.1f}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(

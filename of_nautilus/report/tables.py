@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from of_nautilus.ingest.provenance import entry_text
 from of_nautilus.report.numbers import Line
 from of_nautilus.report.style import decimals_of
 
@@ -117,7 +118,7 @@ def sessions_table(bias: pd.DataFrame, levels: pd.DataFrame) -> str:
                 escape(frame.direction.lower()),
                 escape(frame.shape),
                 escape(frame.relation.lower().replace("_", " ") or "first frame"),
-                escape(named or "none"),
+                f'<span class="wrap">{escape(named or "none")}</span>',
                 f"{frame.confidence:.0f}",
                 *(f"{p * frame.tick:,.{digits}f}" for p in (frame.val, frame.poc, frame.vah)),
                 *(
@@ -165,12 +166,12 @@ def notes_table(notes: pd.DataFrame) -> str:
     rows = [
         [
             clock(note.ts_event),
-            '<span class="bad">! alarm</span>' if note.alarm else "note",
-            escape(f"{note.what} {note.reason}".replace("_", " ")),
+            ('<span class="bad">! alarm</span> ' if note.alarm else "")
+            + escape(note.text.replace("_", " ")),
         ]
         for note in ordered.itertuples()
     ]
-    return table(["UTC", "", "what"], rows, text=3)
+    return table(["UTC", "what"], rows, text=2)
 
 
 def quality_table(report: Any) -> str:
@@ -194,6 +195,10 @@ def quality_table(report: Any) -> str:
     ]  # fmt: skip
     said = [f'<span class="bad">! {escape(text)}</span>' for text in report.unfit]
     said += [escape(text) for text in report.notes]
+    said += [
+        escape(f"{entry['day']}, ingested from {entry['format']}: {entry_text(entry)}")
+        for entry in report.ingested
+    ]
     verdict = "unfit" if report.unfit else "fit for use"
     notes = "".join(f"<li>{text}</li>" for text in said)
     return f"<p>The data are {verdict}.</p>{table(heads, rows, text=2)}<ul>{notes}</ul>"
