@@ -138,8 +138,10 @@ def entry_gate(
         )
     if session_end_ns is not None and now >= session_end_ns - config.no_entry_before_end_ns:
         return Refusal("session_end", (("seconds_left", (session_end_ns - now) / SECOND),))
-    if last_entry_ns is not None and now - last_entry_ns < config.cooldown_ns:
-        return Refusal("cooldown", (("seconds_since", (now - last_entry_ns) / SECOND),))
+    since = None if last_entry_ns is None else now - last_entry_ns
+    # An acceptance may be told with a time after that of the newest trade.
+    if since is not None and since < config.cooldown_ns and config.cooldown_ns:
+        return Refusal("cooldown", (("seconds_since", since / SECOND),))
     if config.max_orders_per_minute is not None and recent_orders >= config.max_orders_per_minute:
         return Refusal("order_rate", (("orders", recent_orders),))
     return None

@@ -1,0 +1,475 @@
+"""What a live node does when something breaks: always a protected or a flat position, and told.
+
+Two nodes run with the real strategy, feed guard and adapters, one a venue; each fault happens on
+both at once. `enter`, `say` and `flatten` of a `Desk` play the market and the operator; what is
+asserted of positions and orders is what the venue has.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.venues.desk import SIZE, Desk
+from tests.venues.exchange import VenueOrder
+from tests.venues.session import read_session
+from tests.venues.stage import Stage
+
+pytestmark = pytest.mark.slow
+type Scenario = Callable[[Desk], float]
+
+
+class Desks:
+    """A desk at each venue; `times` holds how long each took to recover, s."""
+
+    def __init__(self, desks: list[Desk]) -> None:
+        self._desks = desks
+        self.times: dict[str, list[tuple[str, float]]] = {}
+
+    def __call__(self, scenario: Scenario) -> None:
+        """Let a fault happen at both venues; what it left is closed, and agreed upon."""
+
+        def whole(desk: Desk) -> float:
+            took = scenario(desk)
+            desk.flatten()
+            return took
+
+        with ThreadPoolExecutor(len(self._desks)) as pool:
+            running = [(desk, pool.submit(whole, desk)) for desk in self._desks]
+        took = [(desk.venue, future.result()) for desk, future in running]
+        self.times[os.environ["PYTEST_CURRENT_TEST"].partition("::")[2]] = took
+
+
+@pytest.fixture(scope="module")
+def desks(real_data: Path) -> Iterator[Desks]:
+    whole = read_session(real_data / "binance" / "usdm_btcusdt_20240808.gz")
+    with Stage() as stage, ExitStack() as stack:
+        made = [Desk(venue, whole, stage) for venue in ("binance", "bybit")]
+        with ThreadPoolExecutor(2) as pool:
+            for desk in pool.map(Desk.__enter__, made):
+                stack.push(desk.__exit__)
+        both = Desks(made)
+        yield both
+        for name, took in both.times.items():
+            print(f"{name:45}", *(f"{venue} {seconds:5.2f} s" for venue, seconds in took))
+
+
+def told(desk: Desk, since: int, kind: str) -> Callable[[], bool]:
+    return lambda: kind in desk.troubles(since)
+
+
+def heard(desk: Desk) -> int:
+    return len(desk.prompter.heard)
+
+
+def feed_told(desk: Desk, since: int) -> list[tuple[str, str]]:
+    return [(one["state"], one["reason"]) for one in desk.prompter.of("FeedStatus", since)]
+
+
+def suspended(desk: Desk, since: int, *reasons: str) -> float:
+    """Wait until the feed is suspended for one of the reasons and live again; how long it was."""
+    desk.until(lambda: len(feed_told(desk, since)) >= 2 and desk.is_live, "live again")
+    first, *_ = feed_told(desk, since)
+    assert first[0] == "SUSPENDED"
+    assert first[1] in reasons, first
+    states = desk.prompter.of("FeedStatus", since)
+    return float(states[-1]["ts_event"] - states[0]["since"]) / 1e9
+
+
+# -- entries ---------------------------------------------------------------------------------------
+
+
+def test_entry_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.aim("refused_orders", "ENTRY")
+        assert desk.signal() == "planned"
+        took = desk.until(told(desk, since, "entry_refused"), "told")
+        assert desk.is_flat
+        desk.enter()
+        return took
+
+    desks(scenario)
+
+
+def test_entry_lost_on_its_way(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.aim("lost_orders", "ENTRY")
+        assert desk.signal() == "planned"
+        took = desk.until(lambda: desk.troubles(since), "told")
+        # Nothing is entered until it is known that the first one is not there.
+        took += desk.until(lambda: desk.signal() == "planned", "given up")
+        desk.until(lambda: desk.is_protected, "in a trade")
+        return took
+
+    desks(scenario)
+
+
+def test_entry_without_an_answer(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.aim("lost_answers", "ENTRY")
+        assert desk.signal() == "planned"
+        took = desk.until(lambda: desk.is_protected, "protected")
+        desk.until(desk.is_agreed, "agreed")
+        return took
+
+    desks(scenario)
+
+
+def test_entry_that_comes_late(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        fills = len(desk.at.exchange.fills)
+        desk.at.faults.order_delay_s = 4.0
+        assert desk.signal() == "planned"
+        desk.until(lambda: any(o.status == "PENDING" for o in orders(desk)), "on its way")
+        desk.at.faults.order_delay_s = 0.0
+        desk.until(lambda: len(desk.at.exchange.fills) > fills, "filled")
+        return desk.until(lambda: desk.is_flat or desk.is_protected, "safe")
+
+    desks(scenario)
+
+
+def orders(desk: Desk) -> list[VenueOrder]:
+    return list(desk.at.exchange.orders.values())
+
+
+def test_half_an_entry_then_the_private_stream_is_gone(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.at.faults.partial_then_gone = True
+        assert desk.signal() == "planned"
+        took = desk.until(lambda: desk.is_protected and desk.position == SIZE, "protected whole")
+        desk.until(desk.is_agreed, "agreed")
+        return took
+
+    desks(scenario)
+
+
+def test_fill_that_is_never_told(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.at.faults.lost_fills = 1
+        assert desk.signal() == "planned"
+        took = desk.until(lambda: desk.is_protected, "protected")
+        desk.until(desk.is_agreed, "agreed")
+        return took
+
+    desks(scenario)
+
+
+def test_fill_told_twice(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.at.faults.repeated_fills = 1
+        assert desk.signal() == "planned"
+        took = desk.until(lambda: desk.is_protected, "protected")
+        desk.at.faults.repeated_fills = 0
+        desk.until(desk.is_agreed, "agreed")
+        assert desk.is_protected
+        assert desk.position == SIZE
+        return took
+
+    desks(scenario)
+
+
+# -- stops, targets, exits -------------------------------------------------------------------------
+
+
+def test_stop_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.aim("refused_stops", "STOP")
+        assert desk.signal() == "planned"
+        desk.until(told(desk, since, "stop_lost"), "told")
+        took = desk.until(lambda: desk.is_flat, "flat")
+        desk.until(told(desk, since, "flat"), "told to be flat")
+        return took
+
+    desks(scenario)
+
+
+def test_stop_lost_on_its_way(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.aim("lost_orders", "STOP")
+        assert desk.signal() == "planned"
+        desk.until(lambda: desk.position, "filled")
+        took = desk.until(lambda: desk.is_flat, "flat")
+        assert {"stop_lost", "stop_silent"} & set(desk.troubles(since))
+        return took
+
+    desks(scenario)
+
+
+def test_stop_without_an_answer(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.aim("lost_answers", "STOP")
+        assert desk.signal() == "planned"
+        desk.until(lambda: desk.is_protected, "protected")
+        took = desk.until(lambda: desk.open_orders("LIMIT"), "going on")
+        assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
+def test_stop_canceled_by_the_venue(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.call(desk.at.cancel_stops())
+        took = desk.until(lambda: desk.is_flat, "flat")
+        desk.until(told(desk, since, "flat"), "told to be flat")
+        assert desk.troubles(since)[0] == "stop_lost"
+        return took
+
+    desks(scenario)
+
+
+def test_target_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.aim("refused_orders", "TARGET")
+        assert desk.signal() == "planned"
+        took = desk.until(told(desk, since, "target_lost"), "told")
+        assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
+def test_exit_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.aim("refused_orders", "EXIT")
+        desk.say("FLATTEN")
+        desk.until(told(desk, since, "exit_refused"), "told")
+        return desk.until(lambda: desk.is_flat, "flat")
+
+    desks(scenario)
+
+
+def test_exit_lost_on_its_way(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.aim("lost_orders", "EXIT")
+        desk.say("FLATTEN")
+        took = desk.until(lambda: desk.troubles(since), "told")
+        return took + desk.until(lambda: desk.is_flat, "flat")
+
+    desks(scenario)
+
+
+# -- the position ----------------------------------------------------------------------------------
+
+
+def test_position_closed_from_outside(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.call(desk.at.trade_outside(-SIZE))
+        took = desk.until(lambda: desk.is_flat, "flat")
+        assert "position_outside" in desk.troubles(since)
+        return took
+
+    desks(scenario)
+
+
+@pytest.mark.parametrize("change", ["-0.004", "0.005"], ids=["reduced", "grown"])
+def test_position_changed_from_outside(desks: Desks, change: str) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.call(desk.at.trade_outside(Decimal(change)))
+        took = desk.until(lambda: desk.is_protected, "protected in its new size")
+        assert desk.position == SIZE + Decimal(change)
+        assert "position_outside" in desk.troubles(since)
+        return took
+
+    desks(scenario)
+
+
+def test_position_turned_from_outside(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.call(desk.at.trade_outside(Decimal("-0.025")))
+        took = desk.until(told(desk, since, "position_outside"), "told")
+        took += desk.until(lambda: not desk.open_orders(), "without orders")
+        # The rest is somebody else's: it is left to them, and nothing is entered beside it.
+        assert desk.position == Decimal("-0.015")
+        assert desk.signal() == "busy"
+        return took
+
+    desks(scenario)
+
+
+def test_position_opened_from_outside(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.at.call(desk.at.trade_outside(Decimal("0.007")))
+        took = desk.until(told(desk, since, "foreign_position"), "told")
+        assert desk.signal() == "busy"
+        assert desk.position == Decimal("0.007")
+        return took
+
+    desks(scenario)
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+def test_private_stream_lost_in_a_trade(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        desk.at.call(desk.at.kick_users())
+        took = desk.until(lambda: desk.at.users, "connected")
+        assert desk.is_protected
+        desk.until(desk.is_agreed, "agreed")
+        return took
+
+    desks(scenario)
+
+
+def test_stop_filled_while_the_private_stream_is_lost(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+
+        async def missed() -> None:
+            await desk.at.kick_users()
+            (stop,) = desk.open_orders("STOP")
+            await desk.at.exchange.print(stop.trigger, Decimal(1))
+
+        desk.at.call(missed())
+        assert desk.position == 0
+        took = desk.until(lambda: desk.is_flat, "flat")
+        return took + desk.until(desk.is_agreed, "agreed")
+
+    desks(scenario)
+
+
+def test_too_many_requests(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        desk.at.faults.rate_limited = 3
+        desk.say("FLATTEN")
+        took = desk.until(lambda: desk.is_flat, "flat")
+        desk.at.faults.rate_limited = 0
+        return took
+
+    desks(scenario)
+
+
+def test_answers_that_take_seconds(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.at.faults.http_delay_s = 1.5
+        assert desk.signal() == "planned"
+        desk.until(lambda: desk.position, "filled")
+        took = desk.until(lambda: desk.is_flat or desk.is_protected, "safe")
+        desk.at.faults.http_delay_s = 0.0
+        return took
+
+    desks(scenario)
+
+
+def test_venue_whose_clock_is_ahead(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        desk.at.faults.clock_skew_ms = 60_000
+        time.sleep(0.5)
+        assert desk.is_protected
+        desk.at.faults.clock_skew_ms = 0
+        return desk.until(desk.is_agreed, "agreed")
+
+    desks(scenario)
+
+
+# -- the feed --------------------------------------------------------------------------------------
+
+
+def test_market_streams_lost_in_a_trade(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.call(desk.at.kick_market())
+        took = suspended(desk, since, "gap", "rebuilt", "stale")
+        assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
+def test_trades_lost(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.wire.lost_trades = 2
+        desk.until(lambda: feed_told(desk, since), "suspended")
+        desk.say("absorption")
+        desk.until(lambda: desk.prompter.of("EntryDecision", since), "decided")
+        assert desk.prompter.of("EntryDecision", since)[0]["decision"] == "not_trusted"
+        return suspended(desk, since, "gap")
+
+    desks(scenario)
+
+
+def test_trade_that_comes_twice(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.wire.repeated_trades = 1
+        return suspended(desk, since, "duplicate")
+
+    desks(scenario)
+
+
+def test_book_that_is_crossed(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.wire.crossed_changes = 1
+        desk.until(lambda: feed_told(desk, since) == [("SUSPENDED", "crossed")], "suspended")
+        assert desk.is_protected
+        desk.at.call(desk.at.kick_market())
+        return suspended(desk, since, "crossed")
+
+    desks(scenario)
+
+
+def test_feed_that_falls_silent_while_the_stop_is_canceled(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.feed.pause()
+        desk.until(lambda: feed_told(desk, since) == [("SUSPENDED", "stale")], "suspended")
+        assert desk.is_protected
+        desk.aim("refused_orders", "EXIT")
+        desk.at.call(desk.at.cancel_stops())
+        # No trade comes that would drive the node.
+        took = desk.until(lambda: desk.is_flat, "flat")
+        desk.at.feed.resume()
+        suspended(desk, since, "stale")
+        return took
+
+    desks(scenario)
+
+
+# -- the operator ----------------------------------------------------------------------------------
+
+
+def test_pause_and_resume(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        desk.say("PAUSE")
+        assert desk.is_protected
+        desk.at.call(desk.at.cancel_stops())
+        took = desk.until(lambda: desk.is_flat, "managed on")
+        assert desk.signal() == "paused"
+        desk.say("RESUME")
+        desk.enter()
+        return took
+
+    desks(scenario)
