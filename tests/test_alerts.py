@@ -16,7 +16,7 @@ from of_nautilus.alerts.outbox import MAX_PHOTOS, MAX_TEXT, Message, Outbox, Urg
 from of_nautilus.alerts.secret import Redaction
 from of_nautilus.alerts.story import Farewell, Story
 from of_nautilus.alerts.text import price, safe
-from of_nautilus.data import FLATTEN, PAUSE, OperatorCommand
+from of_nautilus.data import FLATTEN, LIVE, PAUSE, EntryDecision, OperatorCommand
 from of_nautilus.decision.status import Status
 from tests.alert_data import (
     BTC,
@@ -224,7 +224,7 @@ def test_prices_have_the_decimals_of_the_tick_and_averages_one_more() -> None:
 def dialog(*items: Any, seconds: float = 30.0) -> Dialog:
     tale = story()
     told(tale, *items)
-    return Dialog(tale, seconds, lambda: "alerts: 0 sent")
+    return Dialog(tale, seconds, "LIVE-001", lambda: "alerts: 0 sent")
 
 
 HELD = {
@@ -247,7 +247,7 @@ def test_status_has_the_six_steps_and_the_rank_of_the_decision_rules() -> None:
     assert lines[0] == f"<b>{BTC}  AT_LEVEL_SCANNING</b>  12:01:30 UTC"
     assert [line[0] for line in lines[1:7]] == ["✓", "✓", "✓", "·", "·", "·"]
     assert ask(before, "/scanner", {}).split("\n")[1] == f" 79 {BTC} AT_LEVEL_SCANNING 3/6"
-    assert lines[-1] == "alerts: 0 sent"
+    assert lines[-1] == "LIVE-001, alerts: 0 sent"
 
 
 def test_a_position_from_before_the_start_is_an_open_trade() -> None:
@@ -283,8 +283,27 @@ def test_levels_live_until_they_are_broken() -> None:
     assert "no levels known" in ask(dialog(), "/levels")
 
 
+def test_of_the_past_only_the_last_frame_is_told_and_when_it_has_been_read() -> None:
+    tale = story("bias", "feed")
+    begun, done = feed(), feed(LIVE)
+    begun.reason = done.reason = "warming_up"
+    older = bias()
+    older.direction = "SHORT"
+    assert "WARMING UP" in told(tale, begun)[0]
+    assert told(tale, older, level(), bias(), level(price=600_400)) == []
+    warm, frame = told(tale, done)
+    assert warm.startswith("<b>WARM BTC")
+    assert "LONG 79%" in frame
+    assert "60040.0" in frame
+
+
 def test_a_pause_shows_until_it_is_lifted() -> None:
     pause = at(OperatorCommand, action=PAUSE)
+    assert "entries: not paused since the start" in ask(dialog(bar()), "/status")
+    refused = at(EntryDecision, decision="paused")
+    assert "entries: paused" in ask(dialog(refused), "/status")
+    other = at(EntryDecision, decision="score")
+    assert "entries: paused" in ask(dialog(pause, other), "/status")
     assert "entries: paused" in ask(dialog(pause), "/status")
     assert "entries: allowed" in ask(dialog(pause, at(OperatorCommand, action="RESUME")), "/status")
 
@@ -328,6 +347,7 @@ def question(of: Dialog, said: str = "/flatten", chat: int = 1, now: float = 0.0
     message, action = of.say(chat, said, "flow_bot", {}, NOW, now)
     assert message is not None
     assert action is None
+    assert "BTCUSDT-PERP.BINANCE of LIVE-001?" in message.text
     assert [label.split(",")[0] for label, _ in message.buttons] == ["Yes", "No"]
     return message
 

@@ -73,6 +73,7 @@ class World:
         self.commands: list[tuple[str, tuple[str, ...], str]] = []
         settings = {"picture": "", "base_url": service.base_url} | config
         node = Node(
+            name="LIVE-001",
             post=(lambda act: None) if hangs else (lambda act: act()),
             clock_ns=lambda: NOON,
             holdings=lambda: {str(BTC): Holding(str(BTC))},

@@ -61,7 +61,7 @@ def test_a_node_tells_answers_and_obeys(real_data: Path, monkeypatch: pytest.Mon
             until(lambda: service.polls >= 2 and venue.feed.started.is_set())
             assert answered("/status", "profile framing")
             service.say(STRANGER, "/flatten")
-            assert answered("/pause", "PAUSE BTCUSDT-PERP.BINANCE?")
+            assert answered("/pause", "PAUSE BTCUSDT-PERP.BINANCE of PAPER-001?")
             assert answered("yes", "<b>PAUSE BTCUSDT-PERP.BINANCE</b>")
             until(lambda: "action=PAUSE" in node.log)
             assert answered("/status", "entries: paused")

@@ -64,6 +64,7 @@ class Alerts(Actor):
         since = self.clock.timestamp_ns()
         story = Story(map(self._market, self.config.instrument_ids), self.config.kinds, since)
         node = Node(
+            name=str(self.trader_id),
             post=loop.call_soon_threadsafe,
             clock_ns=self.clock.timestamp_ns,
             holdings=self._holdings,

@@ -58,6 +58,7 @@ class Node:
     `holdings` and `command` are called there and nowhere else.
     """
 
+    name: str
     post: Callable[[Callable[[], None]], object]
     clock_ns: Callable[[], int]
     holdings: Callable[[], dict[str, Holding]]
@@ -100,7 +101,7 @@ class AlertBot:
         self.boxes = {
             chat: Outbox(config.capacity) for chat in dict.fromkeys([*chats, *authorized])
         }
-        self._dialog = Dialog(story, config.confirm_secs, self.report)
+        self._dialog = Dialog(story, config.confirm_secs, node.name, self.report)
         self._inbox: deque[Any] = deque()
         self._woken = False
         self._open = False

@@ -30,14 +30,19 @@ class Dialog:
         Whose memories the answers come from.
     confirm_s : float
         How long an action may be confirmed, > 0.
+    node : str
+        The node's name.
     report : callable
         Gives a line about the bot itself.
     """
 
-    def __init__(self, story: Story, confirm_s: float, report: Callable[[], str]) -> None:
+    def __init__(
+        self, story: Story, confirm_s: float, node: str, report: Callable[[], str]
+    ) -> None:
         self._story = story
         self._confirm_s = confirm_s
         self._open = Confirmations(confirm_s)
+        self._node = text.safe(node, 40)
         self._report = report
 
     def press(self, chat: int, data: str, now: float) -> _Answer:
@@ -76,7 +81,8 @@ class Dialog:
     def _view(self, name: str, memories: list[Memory], held: Mapping[str, Holding], at: int) -> str:
         match name:
             case "status":
-                return f"{views.status(memories, held, at)}\n\n{self._report()}"
+                told = views.status(memories, held, at)
+                return f"{told}\n\n{self._node}, {self._report()}"
             case "levels":
                 return views.levels(memories)
             case "trade":
@@ -94,7 +100,7 @@ class Dialog:
         names = tuple(memory.market.instrument_id for memory in memories)
         pending = self._open.ask(chat, action, names, now)
         told = (
-            f"<b>{action} {text.safe(', '.join(names))}?</b>\n{EFFECTS[action]}\n"
+            f"<b>{action} {text.safe(', '.join(names))} of {self._node}?</b>\n{EFFECTS[action]}\n"
             f"Press, or write yes, within {self._confirm_s:.0f} seconds."
         )
         buttons = (

@@ -32,6 +32,8 @@ from of_nautilus.decision.table import IN_TRADE, Phase
 
 BARS_KEPT = 12
 STALE = 5 * MINUTE
+# The reason of a `FeedStatus` that tells of the reading of the past, before the start.
+WARMING = "warming_up"
 # The kinds of `ExecutionTrouble` that end one.
 ALL_CLEAR = ("protected", "flat")
 _ENDS = ("broken", "retired")
@@ -80,7 +82,8 @@ class Memory:
     """What has been published about one market, as far as alerts and answers need it.
 
     `stop` is the one that the venue has accepted last, ticks, 0 if none; `plan` the entry decision
-    of the present trade; `fill` the average of its entry, ticks, NaN before.
+    of the present trade; `fill` the average of its entry, ticks, NaN before; `paused` is None
+    while nothing has been heard of it.
     """
 
     def __init__(self, market: Market) -> None:
@@ -92,7 +95,7 @@ class Memory:
         self.feed: FeedStatus | None = None
         self.phase = Phase.NONE
         self.plan: EntryDecision | None = None
-        self.paused = False
+        self.paused: bool | None = None
         self.last_ts = 0
         self.day = Day()
         self.fresh_trade()
@@ -103,6 +106,11 @@ class Memory:
         self.stop_moves = 0
         self._filled_lots = 0
         self._filled_sum = 0
+
+    @property
+    def warming(self) -> bool:
+        """Whether the past is still being read."""
+        return self.feed is not None and self.feed.state != LIVE and self.feed.reason == WARMING
 
     @property
     def fill(self) -> float:
@@ -139,6 +147,8 @@ class Memory:
                 self.plan = data
                 self.fresh_trade()
             case EntryDecision():
+                if data.decision == "paused":
+                    self.paused = True
                 self.day.refused[data.decision] += 1
             case TradeTransition():
                 self.phase = Phase(data.target)
@@ -149,7 +159,7 @@ class Memory:
             case JournalNote(alarm=True):
                 self.day.troubles[data.what] += 1
             case FeedStatus():
-                if data.state != LIVE:
+                if data.state != LIVE and data.reason != WARMING:
                     self.day.suspensions[data.reason] += 1
                 self.feed = data
             case OperatorCommand():

@@ -70,12 +70,12 @@ class Story:
 
     def settle(self) -> list[Message]:
         """Return what was held back until all that belongs to it has come: a frame's levels do."""
-        framed, self._framed = self._framed, {}
+        # While the past is read, one frame follows the other: only the last is news.
+        ready = [name for name in self._framed if not self.memories[name].warming]
+        framed = [(self._framed.pop(name), self.memories[name]) for name in ready]
         if "bias" not in self._kinds:
             return []
-        return [
-            Message(text.daily_bias(item, self.memories[name])) for name, item in framed.items()
-        ]
+        return [Message(text.daily_bias(item, memory)) for item, memory in framed]
 
     def farewell(self, item: Farewell) -> Message:
         """Return a stop's words, with what the day has brought so far."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from nautilus_trader.core.datetime import unix_nanos_to_iso8601
 
-from of_nautilus.alerts.memory import ALL_CLEAR, Day, Market, Memory, numbers_of
+from of_nautilus.alerts.memory import ALL_CLEAR, WARMING, Day, Market, Memory, numbers_of
 from of_nautilus.data import (
     ClosedTrade,
     DailyBias,
@@ -277,7 +277,10 @@ def levels(memory: Memory) -> str:
 
 
 def feed(data: FeedStatus, memory: Memory, live: bool) -> str:
-    """Return that a feed has gone or come back."""
+    """Return that a feed has gone or come back, or how far the reading of the past is."""
+    if data.reason == WARMING:
+        head = _head("WARM" if live else "WARMING UP", memory.market, data.ts_event)
+        return head + ("" if live else "\nthe past is read first: no entries until then")
     if live:
         seconds = max(0, data.ts_event - data.since) / 1e9 if data.since else 0.0
         head = _head("FEED IS BACK", memory.market, data.ts_event)

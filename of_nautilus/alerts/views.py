@@ -8,6 +8,7 @@ from of_nautilus.alerts.memory import Holding, Market, Memory
 from of_nautilus.data import LIVE
 from of_nautilus.decision.status import STEPS, rank
 
+_ENTRIES = {True: "paused", False: "allowed", None: "not paused since the start"}
 _Held = Mapping[str, Holding]
 
 
@@ -25,7 +26,7 @@ def _status(memory: Memory, holding: Holding, now: int) -> str:
         *marks,
         f"feed: {'live' if feed is None or feed.state == LIVE else text.safe(feed.reason)}, "
         f"last heard {text.clock(memory.last_ts) if memory.last_ts else 'never'}",
-        f"entries: {'paused' if memory.paused else 'allowed'}",
+        f"entries: {_ENTRIES[memory.paused]}",
         text.bias_line(memory.bias),
         f"today: {len(memory.day.trades)} trades, net {memory.day.money:.4f} "
         f"{text.safe(memory.market.currency)}".rstrip(),
