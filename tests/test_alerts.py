@@ -11,6 +11,7 @@ from of_nautilus.alerts import views
 from of_nautilus.alerts.commands import Confirmations, parse
 from of_nautilus.alerts.config import KINDS, AlertsConfig, chat_ids
 from of_nautilus.alerts.dialog import Dialog
+from of_nautilus.alerts.kept import Kept
 from of_nautilus.alerts.memory import Holding
 from of_nautilus.alerts.outbox import MAX_PHOTOS, MAX_TEXT, Message, Outbox, Urgency, merged
 from of_nautilus.alerts.secret import Redaction
@@ -281,6 +282,34 @@ def test_levels_live_until_they_are_broken() -> None:
     of = dialog(bar(), level(), level(price=600_400, side=-1), level("touched"), level("broken"))
     assert ask(of, "/levels").split("\n")[1:] == ["60040.0 VAH sell 70"]
     assert "no levels known" in ask(dialog(), "/levels")
+
+
+def test_a_restart_goes_on_answering_where_it_was() -> None:
+    before = whole_story()[:-1]
+    before.insert(3, level(price=599_000))
+    before.append(level("broken", price=599_000))
+    before.append(at(OperatorCommand, 110, action=PAUSE))
+    first = Kept()
+    for item in before:
+        first.hear(item)
+    assert first.save() is first.save()
+    second = Kept()
+    second.load(first.save())
+    assert second.save() == first.save()
+    tale = story()
+    tale.remember(second.items())
+    assert tale.settle() == []
+    (memory,) = tale.memories.values()
+    assert [one.price for one in memory.levels.values()] == [599_990, 600_400]
+    assert memory.bias is not None
+    assert (memory.phase, memory.paused, memory.stop) == ("CLOSED", True, 600_090)
+    assert (len(memory.day.trades), memory.day.money) == (1, Decimal("0.9520"))
+    # The next day knows nothing of the last one's trades.
+    later = Story([MARKET], KINDS, NOON + 86_400 * SECOND)
+    later.remember(second.items())
+    assert next(iter(later.memories.values())).day.trades == []
+    second.hear(closed(seconds=86_400))
+    assert sum(type(item).__name__ == "ClosedTrade" for item in second.items()) == 1
 
 
 def test_of_the_past_only_the_last_frame_is_told_and_when_it_has_been_read() -> None:

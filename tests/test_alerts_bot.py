@@ -482,8 +482,11 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
             await until_(lambda: any("<b>PAUSE" in one.text for one in service.sent
                                      if one.chat_id == GROUP))  # fmt: skip
             made.stop()
+            saved.update(made.on_save())
 
+    saved: dict[str, bytes] = {}
     asyncio.run(run())
+    assert b"PAUSE" in saved["of_alerts"]
     (command,) = commands
     assert (command.action, command.source) == ("PAUSE", f"telegram {CHAT}")
     assert command.instrument_id == instrument_id
@@ -511,6 +514,7 @@ def test_the_actor_stays_quiet_where_it_has_nothing_to_do(
     for name in ("TELEGRAM_CHATS", "TELEGRAM_AUTHORIZED"):
         monkeypatch.delenv(name, raising=False)
     with actor(clock(), **config) as (made, _):
+        made.on_load({"of_alerts": b"broken"})
         made.on_data(bar())
         assert made.is_running
         assert made.bot is None

@@ -12,6 +12,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 
 from of_nautilus.alerts.bot import AlertBot, Node
 from of_nautilus.alerts.config import AlertsConfig, chat_ids
+from of_nautilus.alerts.kept import Kept
 from of_nautilus.alerts.memory import Holding, Market
 from of_nautilus.alerts.outbox import Message, Urgency
 from of_nautilus.alerts.story import Farewell, Story
@@ -44,6 +45,7 @@ class Alerts(Actor):
         super().__init__(config)
         self.bot: AlertBot | None = None
         self._leaving: AlertBot | None = None
+        self._kept = Kept()
 
     def on_start(self) -> None:
         """Start the bot, and listen."""
@@ -63,6 +65,7 @@ class Alerts(Actor):
         loop = asyncio.get_running_loop()
         since = self.clock.timestamp_ns()
         story = Story(map(self._market, self.config.instrument_ids), self.config.kinds, since)
+        story.remember(self._kept.items())
         node = Node(
             name=str(self.trader_id),
             post=loop.call_soon_threadsafe,
@@ -90,9 +93,26 @@ class Alerts(Actor):
         return ""
 
     def on_data(self, data: Any) -> None:
-        """Hand on what was published."""
-        if self.bot is not None:
-            self.bot.hear(data)
+        """Hand on what was published, and keep what a restart needs; nothing is ever raised."""
+        if self.bot is None:
+            return
+        self.bot.hear(data)
+        try:
+            self._kept.hear(data)
+        except Exception as error:
+            self.log.error(f"not kept: {type(error).__name__}: {error}")
+
+    def on_save(self) -> dict[str, bytes]:
+        """Return what answers after a restart are made of."""
+        return {"of_alerts": self._kept.save()}
+
+    def on_load(self, state: dict[str, bytes]) -> None:
+        """Take that up again."""
+        try:
+            self._kept.load(state.get("of_alerts", b"[]"))
+        except Exception as error:
+            # The node starts without it.
+            self.log.error(f"saved alerts not read: {type(error).__name__}: {error}")
 
     def on_stop(self) -> None:
         """Say so, and let the bot end by itself."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from nautilus_trader.model.events import OrderFilled
 
+from of_nautilus.alerts.kept import ENDS
 from of_nautilus.core.sessions import MINUTE
 from of_nautilus.data import (
     LIVE,
@@ -36,7 +37,6 @@ STALE = 5 * MINUTE
 WARMING = "warming_up"
 # The kinds of `ExecutionTrouble` that end one.
 ALL_CLEAR = ("protected", "flat")
-_ENDS = ("broken", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Memory:
             case DailyBias():
                 self.bias = data
             case LevelEvent(what=what):
-                if what in _ENDS:
+                if what in ENDS:
                     self.levels.pop(data.level, None)
                 else:
                     self.levels[data.level] = data

@@ -7,6 +7,7 @@ from typing import Any
 from nautilus_trader.model.events import OrderEvent, OrderFilled
 
 from of_nautilus.alerts import text
+from of_nautilus.alerts.kept import DAY_NS
 from of_nautilus.alerts.memory import Day, Market, Memory, numbers_of
 from of_nautilus.alerts.outbox import Message, Urgency
 from of_nautilus.data import (
@@ -23,7 +24,6 @@ from of_nautilus.data import (
 )
 from of_nautilus.decision.table import Kind, Phase
 
-_DAY_NS = 86_400_000_000_000
 _Told = tuple[str, Message]
 
 
@@ -50,7 +50,7 @@ class Story:
     def __init__(self, markets: Iterable[Market], kinds: Collection[str], since: int) -> None:
         self.memories = {market.instrument_id: Memory(market) for market in markets}
         for memory in self.memories.values():
-            memory.day.number = since // _DAY_NS
+            memory.day.number = since // DAY_NS
         self._kinds = frozenset(kinds)
         self._framed: dict[str, DailyBias] = {}
 
@@ -67,6 +67,21 @@ class Story:
         memory.hear(item)
         told += self._tell(item, memory)
         return [message for kind, message in told if kind in self._kinds]
+
+    def remember(self, items: Iterable[Any]) -> None:
+        """Take what was published before the start: nothing is told of it."""
+        for item in items:
+            memory = self.memories.get(str(item.instrument_id))
+            past_day = (
+                isinstance(item, ClosedTrade)
+                and memory is not None
+                and (item.ts_event // DAY_NS != memory.day.number)
+            )
+            if memory is None or past_day:
+                continue
+            if isinstance(item, JournalNote):
+                self._stop(item, memory)
+            memory.hear(item)
 
     def settle(self) -> list[Message]:
         """Return what was held back until all that belongs to it has come: a frame's levels do."""
@@ -87,7 +102,7 @@ class Story:
 
     def _new_day(self, ts: int, memory: Memory) -> list[_Told]:
         """Sum up the day when the first thing of a later one comes."""
-        number, before = ts // _DAY_NS, memory.day
+        number, before = ts // DAY_NS, memory.day
         if number <= before.number:
             return []
         memory.day = Day(number)
