@@ -421,14 +421,14 @@ class OrderFlowStrategy(Strategy):
         """Return the position that a reduce-only order is for, where the account hedges.
 
         Such an account opens a position with each order that names none; a netting one has a single
-        position, which the venue finds by itself. The host may keep that in two parts, its own
-        fills under Binance's name for it and what came from outside under the strategy's: an order
-        that named one of them would be refused for the other's sake.
+        position, which the venue finds by itself. The host may keep that in parts: what came from
+        outside by another name than its own fills. An order that named one part would be refused
+        for the other's sake.
         """
         instrument_id = self.config.instrument_id
-        netting = (f"{instrument_id}-{self.id}", f"{instrument_id}-BOTH")
         for position in self.cache.positions_open(instrument_id=instrument_id, strategy_id=self.id):
-            if str(position.id) not in netting:
+            name = str(position.id)
+            if not name.startswith(f"{instrument_id}-") or name.endswith(("-LONG", "-SHORT")):
                 return position.id
         return None
 
