@@ -6,10 +6,11 @@ asserted of positions and orders is what the venue has.
 """
 
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,10 +18,11 @@ import pytest
 
 from tests.venues.desk import SIZE, Desk
 from tests.venues.exchange import VenueOrder
-from tests.venues.session import read_session
+from tests.venues.session import Session, read_session
 from tests.venues.stage import Stage
 
 pytestmark = pytest.mark.slow
+VENUES = ("binance", "bybit")
 type Scenario = Callable[[Desk], float]
 
 
@@ -46,13 +48,29 @@ class Desks:
 
 
 @pytest.fixture(scope="module")
-def desks(real_data: Path) -> Iterator[Desks]:
-    whole = read_session(real_data / "binance" / "usdm_btcusdt_20240808.gz")
-    with Stage() as stage, ExitStack() as stack:
-        made = [Desk(venue, whole, stage) for venue in ("binance", "bybit")]
-        with ThreadPoolExecutor(2) as pool:
-            for desk in pool.map(Desk.__enter__, made):
-                stack.push(desk.__exit__)
+def stage() -> Iterator[Stage]:
+    with Stage() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session(real_data: Path) -> Session:
+    return read_session(real_data / "binance" / "usdm_btcusdt_20240808.gz")
+
+
+@contextmanager
+def opened(desks: list[Desk]) -> Iterator[None]:
+    """Start these at once."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(desks)) as pool:
+        for desk in pool.map(Desk.__enter__, desks):
+            stack.push(desk.__exit__)
+        yield
+
+
+@pytest.fixture(scope="module")
+def desks(session: Session, stage: Stage) -> Iterator[Desks]:
+    made = [Desk(venue, session, stage) for venue in VENUES]
+    with opened(made):
         both = Desks(made)
         yield both
         for name, took in both.times.items():
@@ -312,7 +330,7 @@ def test_position_turned_from_outside(desks: Desks) -> None:
 def test_position_opened_from_outside(desks: Desks) -> None:
     def scenario(desk: Desk) -> float:
         since = heard(desk)
-        desk.at.call(desk.at.trade_outside(Decimal("0.007")))
+        desk.at.call(desk.order_by_hand(1, Decimal("0.007")))
         took = desk.until(told(desk, since, "foreign_position"), "told")
         assert desk.signal() == "busy"
         assert desk.position == Decimal("0.007")
@@ -473,3 +491,54 @@ def test_pause_and_resume(desks: Desks) -> None:
         return took
 
     desks(scenario)
+
+
+# -- kill -9 ---------------------------------------------------------------------------------------
+
+# What is going on when the node is killed, and for how long it has been going on at most, s.
+MOMENTS = {
+    "entering": ("absorption", 0.06),
+    "in the trade": ("", 0.2),
+    "moving the stop": ("initiative", 0.06),
+    "closing": ("FLATTEN", 0.06),
+    "losing the stop": ("cancel", 0.03),
+}
+
+
+@pytest.mark.parametrize("seed", [20240808])
+def test_kill_at_ten_moments_of_a_trade(
+    session: Session, stage: Stage, tmp_path: Path, seed: int
+) -> None:
+    def killed(desk: Desk) -> list[str]:
+        rng = random.Random(f"{seed} {desk.venue}")
+        lines = []
+        for name, (do, longest) in MOMENTS.items():
+            if name != "entering":
+                desk.enter()
+            desk.until(lambda: desk.is_live, "live")
+            if do == "cancel":
+                desk.at.call(desk.at.cancel_stops())
+            elif do:
+                desk.say(do, ticks=50)
+            delay = rng.uniform(0.0, longest)
+            time.sleep(delay)
+            desk.kill()
+            left = f"{desk.position} and {[o.kind for o in desk.open_orders()]}"
+            begin = time.monotonic()
+            desk.start()
+            desk.until(lambda: desk.is_flat or desk.is_protected, "safe")
+            took = time.monotonic() - begin
+            desk.until(desk.is_agreed, "agreed")
+            kept = "protected" if desk.is_protected else "flat"
+            desk.flatten()
+            lines.append(
+                f"{desk.venue:8} {name:16} after {delay * 1e3:4.0f} ms, left {left}: "
+                f"{kept} {took:.2f} s after the restart"
+            )
+        return lines
+
+    desks = [Desk(venue, session, stage, state=tmp_path / venue / "state") for venue in VENUES]
+    with opened(desks), ThreadPoolExecutor(2) as pool:
+        lines = [line for found in pool.map(killed, desks) for line in found]
+    print(f"seed {seed}", *lines, sep="\n")
+    assert len(lines) == 10

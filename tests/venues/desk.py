@@ -83,6 +83,7 @@ class Desk:
         self.at.feed.at(start, self._be_now)
         self.prompter = Prompter()
         self.node: ForkedNode | None = None
+        self._since = 0
         self.wire = Wire(self.at)
         self._aimed: list[tuple[str, str]] = []
         self._take_in = self.at.new_order
@@ -153,9 +154,9 @@ class Desk:
 
     def start(self) -> None:
         """Start a node, and wait until it trades."""
-        heard = len(self.prompter.heard)
+        self._since = len(self.prompter.heard)
         self.node = self._stage.node(self.config(), f"{self.at.ws_url}/control")
-        self.until(lambda: self.prompter.of("Ready", heard), "ready", 60)
+        self.until(lambda: self.prompter.of("Ready", self._since), "ready", 90)
         self.until(lambda: self.at.exchange.book.update_id and self.is_live, "live", 60)
 
     def kill(self) -> None:
@@ -191,7 +192,7 @@ class Desk:
     @property
     def is_live(self) -> bool:
         """Whether the feed is not suspended."""
-        told = self.prompter.of("FeedStatus")
+        told = self.prompter.of("FeedStatus", self._since)
         return not told or told[-1]["state"] == "LIVE"
 
     def troubles(self, since: int = 0) -> list[str]:
@@ -228,6 +229,13 @@ class Desk:
         return (
             f"{self.venue}: never {what}; position {self.position}, orders {orders}\n{heard}\n{log}"
         )
+
+    async def order_by_hand(self, side: int, size: Decimal) -> None:
+        """Somebody trades on the account with the venue's own app."""
+        order = self.at.exchange.accept(
+            client_id=f"web-{len(self.at.exchange.orders)}", side=side, kind="MARKET", size=size
+        )
+        await self.at.exchange.place(order)
 
     def aim(self, switch: str, role: str) -> None:
         """Let a fault's switch (one that counts) meet the next order of a role."""

@@ -207,7 +207,8 @@ class Prompter(VenueServer):
             self.heard.append(message)
 
         def left(channel: Channel) -> None:
-            self._script = None
+            if self._script is channel:
+                self._script = None
 
         return await self.listen(request, joined, on_message, left)
 
