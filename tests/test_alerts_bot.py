@@ -386,15 +386,25 @@ def test_a_node_that_hangs_is_told(
 # -- secrets, beginning and end ----------------------------------------------------------------
 
 
+class Leaky:
+    """What cannot be told, and quotes the token saying so."""
+
+    @property
+    def instrument_id(self) -> str:
+        raise RuntimeError(f"no route to /bot{TelegramDouble.token}/getMe")
+
+
 def test_the_token_is_nowhere(service: TelegramDouble, caplog: pytest.LogCaptureFixture) -> None:
     service.faults.failing, service.faults.polls_failing = 1, 1
     with caplog.at_level(logging.DEBUG), world(service, authorized=(CHAT,)) as made:
         for name in ("httpx", "httpcore.http11"):
-            logging.getLogger(name).setLevel(logging.DEBUG)
+            caplog.set_level(logging.DEBUG, logger=name)
         until(lambda: service.polls >= 3)
         made.asked(CHAT, "/status")
+        made.bot.hear(Leaky())
+        until(lambda: any("no route to /bot<token>" in line for line in made.logged))
         shown = [repr(made.bot), str(vars(made.bot)["_config"]), *map(repr, made.bot.boxes)]
-    assert "api/" in caplog.text or "sendMessage" in caplog.text
+    assert "/bot<token>/sendMessage" in caplog.text
     told = [caplog.text, *made.logged, *(sent.text for sent in service.sent), *shown]
     assert [text for text in told if SECRET in text] == []
 
