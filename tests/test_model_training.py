@@ -12,7 +12,7 @@ import pytest
 from of_nautilus.cli.frame import main
 from of_nautilus.errors import UserError
 from of_nautilus.model import card as card_
-from of_nautilus.model import dataset, training
+from of_nautilus.model import dataset, labels, metrics, training
 from of_nautilus.model.config import ModelConfig, TrainConfig, load_config
 from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
 from of_nautilus.model.forest import parse_forest
@@ -41,6 +41,7 @@ def made_up(alpha: float, hours: int = 12, seed: int = 1) -> dataset.Dataset:
     for i in range(1, n):
         driver[i] = 0.9 * driver[i - 1] + rng.normal()
     rows[:, INDEX["ofi_norm_1m"]] = driver
+    rows[:, INDEX["rv_5m"]], rows[:, INDEX["spread_bps"]] = 10.0, 0.3
     steps = rng.normal(size=n) + alpha * driver
     double_mid = 2 * np.round(60_000 + 10 * np.cumsum(steps)).astype(np.int64)
     ts = START + 5 * S * np.arange(n)
@@ -49,10 +50,16 @@ def made_up(alpha: float, hours: int = 12, seed: int = 1) -> dataset.Dataset:
     return dataset.Dataset(ts, rows, quotes)
 
 
+def with_train(config: ModelConfig, **changes) -> ModelConfig:
+    train = msgspec.structs.replace(config.train, **changes)
+    return msgspec.structs.replace(config, train=train)
+
+
 def trained(data: dataset.Dataset, config: ModelConfig = CONFIG) -> tuple[list, dict]:
     known = training.label(data, config)
     results = training.walk(data, known, config, lambda *told: None)
-    shuffled = training.shuffled_ic(data, known, results[-1].fold, config)
+    folds = [result.fold for result in results]
+    shuffled = training.shuffled_ic(data, known, folds, config)
     suspects = training.leaks(data, config)
     return results, card_.make_card(data, known, config, results, len(results), suspects, shuffled)
 
@@ -114,7 +121,9 @@ def test_a_prefix_trains_the_same_models_and_seeds_decide() -> None:
     returns = {name: r.copy() for name, r in known.returns.items()}
     for r in returns.values():
         r[whole[0].fold.test] *= -1
-    other = training.train_fold(data, training.Labels(returns, known.known), whole[0].fold, CONFIG)
+    sides = {name: labels.directions(r) for name, r in returns.items() if name != "mag"}
+    mirrored = training.Labels(returns, sides, known.ends, known.known)
+    other = training.train_fold(data, mirrored, whole[0].fold, CONFIG)
     assert other.predictions["mag"].tobytes() == whole[0].predictions["mag"].tobytes()
 
 
@@ -125,10 +134,80 @@ def test_no_label_reaches_over_the_end_of_a_session() -> None:
     )
     known = training.label(data, config)
     left = HOUR - (data.ts - START) % HOUR
+    barrier = training.label(data, with_train(config, labels="barrier"))
     for name, horizon in training.HORIZONS.items():
         beyond = left < horizon + 50_000_000
         assert np.isnan(known.returns[name][beyond]).all()
         assert np.isfinite(known.returns[name][~beyond]).mean() > 0.95
+        assert np.isnan(barrier.target(name)[beyond]).all()
+
+
+def test_the_triple_barrier_is_one_word_of_the_config(planted) -> None:
+    data, results, _ = planted
+    rows = data.rows.copy()
+    rows[5, INDEX["rv_5m"]] = np.nan
+    data = dataset.Dataset(data.ts, rows, data.quotes)
+    config = with_train(CONFIG, labels="barrier", barrier=0.5)
+    known = training.label(data, config)
+    width = training.barrier_width(data, 60 * S, 0.5)
+    assert width[0] == pytest.approx(5 / np.sqrt(5))
+    assert np.isnan(known.sides["p_up_1m"][5])
+    there = np.flatnonzero(~np.isnan(width))[:300]
+    told, ends = labels.triple_barrier(
+        data.quotes.ts, data.quotes.mid, data.ts[there], 60 * S, width[there], 50_000_000
+    )
+    assert known.sides["p_up_1m"][there].tobytes() == told.tobytes()
+    assert known.ends["p_up_1m"][there].tolist() == ends.tolist()
+    plain = training.label(data, CONFIG)
+    assert known.returns["mag"].tobytes() == plain.returns["mag"].tobytes()
+    assert known.sides["p_up_1m"].tobytes() != plain.sides["p_up_1m"].tobytes()
+    fold = results[-1].fold
+    model = training.grow(
+        data, known.target("p_up_1m"), known.ends["p_up_1m"], fold, "p_up_1m", config.train
+    )
+    up = known.target("p_up_1m")[fold.test]
+    told = model.predict(data.rows[fold.test])[~np.isnan(up)]
+    assert metrics.auc(told, up[~np.isnan(up)]) > 0.52
+
+
+def test_the_card_remembers_what_was_tried(planted, tmp_path) -> None:
+    data, results, _ = planted
+    known = training.label(data, CONFIG)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    assert card_.tried(folder) == []
+
+    def made(config: ModelConfig) -> dict:
+        told = card_.make_card(data, known, config, results, len(results), {}, None,
+                               card_.tried(folder))  # fmt: skip
+        card_.write_card(folder, told)
+        return told["tried"]
+
+    assert made(CONFIG)["count"] == 1
+    assert made(with_train(CONFIG, threads=2))["count"] == 1, "the trees are the same"
+    assert made(with_train(CONFIG, rounds=10))["count"] == 2
+    told = made(with_train(CONFIG, dead_zone_bps=1.0, tried_elsewhere=5))
+    assert told["count"] == 3 + 5
+    changed = [variant["config"]["train"] for variant in told["variants"]]
+    assert [train["rounds"] for train in changed] == [60, 10, 60]
+    assert "variants tried: 8" in (folder / "card.md").read_text()
+
+
+def test_each_fold_speaks_from_its_test_on(planted, tmp_path) -> None:
+    data, results, card = planted
+    for number, result in enumerate(results, 1):
+        card_.write_fold(tmp_path, number, result)
+    card_.write_card(tmp_path, card)
+    predictor = Predictor(tmp_path)
+    first = results[0].fold.test[0]
+    row, since = data.rows[first], int(data.ts[first])
+    assert np.isnan(predictor.predict(row, since - 1).p_up_1m)
+    for result in results:
+        for at in (0, -1):
+            i = result.fold.test[at]
+            told = predictor.predict(data.rows[i], int(data.ts[i]))
+            assert told.p_up_1m == pytest.approx(result.predictions["p_up_1m"][at], rel=1e-12)
+    assert predictor.predict(row, since + 10**18) == predictor.predict(row)
 
 
 def test_probabilities_are_calibrated() -> None:
@@ -265,6 +344,35 @@ def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch)
     assert "best level, next bar" in capsys.readouterr().out
 
 
+def ceiling(alpha: float) -> float:
+    """The information coefficient that a planted relation of that strength allows at most.
+
+    A minute has twelve cells, each with a flow f ~ N(0, 1). A cell moves the price by 0.85 of its
+    flow, 0.527 of noise, and by alpha / 6.5 of the sum of the last twelve flows. Of the next twelve
+    cells' moves the flow that is a cells old adds (13 - a) alpha / 6.5 of itself: that is what can
+    be known. A flow still to come, with m cells after it, adds 0.85 + m alpha / 6.5 of itself.
+    """
+    unit = alpha / 6.5
+    known = sum((unit * k) ** 2 for k in range(1, 13))
+    unknown = sum((0.85 + unit * m) ** 2 + 0.527**2 for m in range(12))
+    rho = np.sqrt(known / (known + unknown))
+    return float(6 / np.pi * np.arcsin(rho / 2))  # ranks of a bivariate normal
+
+
+def best_guess(events: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """What somebody who knows how the market is made would forecast from its trades.
+
+    The volume that buyers started, less the sellers', in each of the last twelve cells of five
+    seconds, the newest with twelve times the weight of the oldest.
+    """
+    trades = events[events[:, 0] == 0]
+    cell = -(-trades[:, 6] // (5 * S)) - 1
+    first = int(cell.min())
+    flow = np.bincount(cell - first, trades[:, 1] * trades[:, 3])
+    guess = np.convolve(flow, np.arange(12, 0, -1.0))[: len(flow)]
+    return guess[np.clip(at // (5 * S) - 1 - first, 0, len(guess) - 1)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.3, 0.0])
 def test_a_demo_markets_planted_relation_is_recovered(alpha: float) -> None:
@@ -275,14 +383,43 @@ def test_a_demo_markets_planted_relation_is_recovered(alpha: float) -> None:
 
     data = dataset.Dataset(*dataset.compute(events, SCALE), quotes_of(events))
     train = TrainConfig(fold_hours=6, train_folds=4, test_folds=2)
-    _, card = trained(data, msgspec.structs.replace(CONFIG, train=train))
+    config = msgspec.structs.replace(CONFIG, train=train)
+    results, card = trained(data, config)
     ic = card["all"]["mag"]["ic"]
+    assert card["shuffled_labels"]["covers_zero"]
+    assert card["leak_suspects"] == {}
     if alpha == 0.0:
         assert ic["low"] <= 0 <= ic["high"]
         assert "cannot be told from chance" in card["verdict"]
-    else:
-        # Between bars part of the drift is spent: two thirds of it is what can be seen.
-        assert ic["low"] <= alpha * 2 / 3 <= ic["high"]
-        assert ic["low"] > 0.05
-    assert card["shuffled_labels"]["covers_zero"]
-    assert card["leak_suspects"] == {}
+        return
+    rows = np.concatenate([result.fold.test for result in results])
+    returns = training.label(data, config).returns["mag"][rows]
+    there = ~np.isnan(returns)
+    guess = best_guess(events, data.ts[rows])
+    best = metrics.information_coefficient(guess[there], returns[there])
+    assert ic["low"] <= best <= ic["high"]
+    assert 0.05 < ic["low"] <= ceiling(alpha)
+    assert ceiling(alpha) == pytest.approx(0.2543, abs=1e-3)
+    assert ceiling(0.0) == 0.0
+
+
+@pytest.mark.slow
+def test_a_prefix_of_a_market_gives_the_same_features_and_the_same_model() -> None:
+    events = demo_events(seed=5, sessions=2, session_hours=6)
+    from of_nautilus.model.quotes import quotes_of
+
+    train = TrainConfig(fold_hours=1, train_folds=5, test_folds=1, rounds=20, threads=1)
+    config = msgspec.structs.replace(CONFIG, train=train)
+    stop = int(np.searchsorted(events[:, 6], events[0, 6] + 9 * HOUR))
+    told = []
+    for part in (events, events[:stop]):
+        data = dataset.Dataset(*dataset.compute(part, SCALE), quotes_of(part))
+        folds = training.folds_of(data, training.label(data, config), config)
+        told.append((data, training.train_fold(data, training.label(data, config), folds[0],
+                                               config)))  # fmt: skip
+    (whole, one), (prefix, other) = told
+    n = len(prefix.ts)
+    assert 0 < n < len(whole.ts)
+    assert prefix.rows.tobytes() == whole.rows[:n].tobytes()
+    for name in training.TARGETS:
+        assert one.predictions[name].tobytes() == other.predictions[name].tobytes()

@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("print the script that completes commands on Tab", "of_nautilus.cli.completion"),
     "demo": ("a synthetic market, a backtest over it, a summary", "of_nautilus.cli.demo"),
     "download": ("fetch a venue's public files by day", "of_nautilus.cli.download"),
+    "evaluate": (
+        "trade the model's forecasts on past data, costs and all",
+        "of_nautilus.cli.evaluate",
+    ),
     "features": ("write the model's features of a catalog", "of_nautilus.cli.features"),
     "ingest": ("read recorded market data into a catalog", "of_nautilus.cli.ingest"),
     "live": ("run a live node, after a look at what it stands on", "of_nautilus.cli.live"),

@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import time
     from pathlib import Path
 
-    from of_nautilus.model.card import make_card, write_card, write_fold
+    from of_nautilus.model.card import make_card, tried, write_card, write_fold
     from of_nautilus.model.config import load_config
     from of_nautilus.model.dataset import read_features
     from of_nautilus.model.training import FoldResult, folds_of, label, leaks, shuffled_ic, walk
@@ -28,20 +28,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     suspects = leaks(data, config)
     folds = folds_of(data, known, config)
     folder = Path(config.folder) / "model"
+    others = tried(folder)
     done: list[FoldResult] = []
-    with progress(desc="train", total=len(folds) + 1, unit="fold", quiet=args.quiet) as shown:
+    with progress(desc="train", total=2 * len(folds), unit="fold", quiet=args.quiet) as shown:
 
         def on_fold(number: int, of: int, result: FoldResult) -> None:
             done.append(result)
             write_fold(folder, number, result)
-            write_card(folder, make_card(data, known, config, done, of, suspects, None))
+            write_card(folder, make_card(data, known, config, done, of, suspects, None, others))
             shown.update(1)
 
         walk(data, known, config, on_fold)
-        shuffled = shuffled_ic(data, known, folds[-1], config)
-        card = make_card(data, known, config, done, len(folds), suspects, shuffled)
+        shuffled = shuffled_ic(data, known, folds, config, lambda: shown.update(1))
+        card = make_card(data, known, config, done, len(folds), suspects, shuffled, others)
         write_card(folder, card)
-        shown.update(1)
     told = card["all"]
     return {
         "folder": str(folder),

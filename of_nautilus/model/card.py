@@ -1,5 +1,6 @@
 """The model card: what was trained on what, how good it was out of sample, and how sure that is."""
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from of_nautilus.model.rule import decide
 from of_nautilus.model.training import HORIZONS, FoldResult, Labels, parameters
 
 _BINS = 10
+TRIED = "tried.json"
+_NO_VARIANT = ("threads", "tried_elsewhere")
 
 
 def make_card(
@@ -32,8 +35,9 @@ def make_card(
     folds: int,
     suspects: dict[str, float],
     shuffled: tuple[float, int] | None,
+    others: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the card of the folds done so far."""
+    """Return the card of the folds done so far; `others`: what `tried` told before."""
     card: dict[str, Any] = {
         "version": CARD_VERSION,
         "made_by": f"of_nautilus {__version__}",
@@ -48,9 +52,21 @@ def make_card(
         "all": _judge(data, known, config, results),
         "importance": {name: _importance(results, name) for name in TARGETS},
         "leak_suspects": suspects,
-        "tried": config.train.trials,
-        "result_before_costs": _before_costs(data, known, config, results),
     }
+    result, daily = _before_costs(data, known, config, results)
+    ours = {
+        "variant": variant_of(config),
+        "config": {name: card["config"][name] for name in ("features", "train")},
+        "ic_1m": card["all"]["mag"]["ic"]["value"],
+        "daily_sharpe": metrics.sharpe(daily, 1.0),
+    }
+    variants = [*(other for other in others if other["variant"] != ours["variant"]), ours]
+    count = len(variants) + config.train.tried_elsewhere
+    ratios = [told["daily_sharpe"] for told in variants]
+    ratios = [ratio for ratio in ratios if ratio is not None and math.isfinite(ratio)]
+    spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else None
+    result["deflated_sharpe"] = metrics.deflated_sharpe(daily, count, spread)
+    card |= {"tried": {"count": count, "variants": variants}, "result_before_costs": result}
     if shuffled is not None:
         interval = metrics.ic_interval(shuffled[0], _independent(shuffled[1], config, "mag"))
         card["shuffled_labels"] = _plain(interval) | {"covers_zero": interval.covers(0.0)}
@@ -68,6 +84,25 @@ def _models(data: Dataset, number: int, result: FoldResult) -> dict[str, Any]:
             "offset": _finite(model.offset, 0.0),
             "rounds": model.booster.num_trees(),
         }
+    return told
+
+
+def variant_of(config: ModelConfig) -> str:
+    """Return a digest of what makes one variant of a model another: features and training."""
+    parts = {"features": config.features, "train": config.train}
+    held = msgspec.to_builtins(parts)
+    # Nothing that the trees depend on.
+    held["train"] = {k: v for k, v in held["train"].items() if k not in _NO_VARIANT}
+    told = json.dumps(held, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def tried(folder: Path) -> list[dict[str, Any]]:
+    """Return the variants whose training in a folder was begun, as the cards told them."""
+    try:
+        told: list[dict[str, Any]] = json.loads((folder / TRIED).read_text())
+    except OSError:
+        return []
     return told
 
 
@@ -103,7 +138,7 @@ def _judge(
         by_day = metrics.ic_by_day(p, r, data.ts[rows][there] // (86_400 * SECOND))
         told[name]["ic_by_day"] = dict(zip(("mean", "t", "days"), by_day, strict=True))
         if name != "mag":
-            up = known.target(name, config.train.dead_zone_bps)[rows]
+            up = known.target(name)[rows]
             told[name] |= _classified(predicted[~np.isnan(up)], up[~np.isnan(up)])
     return told
 
@@ -132,8 +167,11 @@ def _base_loss(up: Floats) -> float:
 
 def _before_costs(
     data: Dataset, known: Labels, config: ModelConfig, results: Sequence[FoldResult]
-) -> dict[str, Any]:
-    """The rule's calls held for five minutes, at mids, one at a time: what there is to pay from."""
+) -> tuple[dict[str, Any], Floats]:
+    """The rule's calls held for five minutes, at mids, one at a time: what there is to pay from.
+
+    And the results by day, basis points after the spread.
+    """
     hold = 300 * SECOND
     spread = data.rows[:, INDEX["spread_bps"]]
     days: dict[int, float] = {}
@@ -158,7 +196,7 @@ def _before_costs(
     hits = float(np.mean(np.array(gross) > 0)) if gross else math.nan
     size = float(np.mean(np.abs(gross))) if gross else math.nan
     cost = float(np.nanmean(paid)) if paid else math.nan
-    return {
+    told = {
         "trades": len(gross),
         "mean_bps": _plain(metrics.mean_interval(np.array(gross))),
         "mean_spread_bps": cost,
@@ -170,8 +208,8 @@ def _before_costs(
         "sharpe_after_spread": metrics.sharpe(daily, 365.0),
         "max_drawdown_bps": metrics.max_drawdown(daily),
         "losing_days": metrics.losing_days(daily),
-        "deflated_sharpe": metrics.deflated_sharpe(daily, config.train.trials),
     }
+    return told, daily
 
 
 def _independent(rows: int, config: ModelConfig, name: str) -> float:
@@ -209,6 +247,7 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write the card as JSON, as Markdown, and its calibration as a picture."""
     _put(folder / "calibration.svg", calibration_svg(card))
     _put(folder / "card.md", markdown(card))
+    _put(folder / TRIED, json.dumps(_jsonable(card["tried"]["variants"]), indent=1) + "\n")
     _put(folder / CARD, json.dumps(_jsonable(card), indent=1, allow_nan=False) + "\n")
 
 
@@ -232,10 +271,13 @@ def markdown(card: dict[str, Any]) -> str:
     """Return the card as text for people."""
 
     def number(value: Any) -> str:
+        # What was no number when the card was written is nothing when it is read again.
+        if value is None or value != value:
+            return "-"
         return f"{value:.4f}" if isinstance(value, float) else str(value)
 
-    def interval(told: dict[str, float]) -> str:
-        return f"{told['value']:.4f} [{told['low']:.4f}, {told['high']:.4f}]"
+    def interval(told: dict[str, Any]) -> str:
+        return f"{number(told['value'])} [{number(told['low'])}, {number(told['high'])}]"
 
     lines = [
         f"# Model of {card['instrument_id']}",
@@ -243,7 +285,7 @@ def markdown(card: dict[str, Any]) -> str:
         f"**{card['verdict'][0].upper()}{card['verdict'][1:]}.**",
         "",
         f"Data {card['data']['first']} to {card['data']['last']}: {card['data']['vectors']} vectors"
-        f" of `{card['features']['sha256'][:16]}`; variants tried: {card['tried']}.",
+        f" of `{card['features']['sha256'][:16]}`; variants tried: {card['tried']['count']}.",
         "" if card["complete"] else "\nTraining was stopped: these are the folds that were done.\n",
         "| test | rows | IC 1 min | IC 5 min | AUC 1 min | AUC 5 min | log loss 1 min (base) |"
         " hit rate 1 min (calls) |",
@@ -280,7 +322,50 @@ def markdown(card: dict[str, Any]) -> str:
     lines += ["", "## What the trees split on (share of gain, one minute)", ""]
     lines += [f"- {name}: {share:.3f}" for name, share in card["importance"]["p_up_1m"].items()]
     lines += ["", "![calibration](calibration.svg)", ""]
+    if "evaluation" in card:
+        lines += _evaluated(card["evaluation"])
     return "\n".join(lines)
+
+
+def _evaluated(told: dict[str, Any]) -> list[str]:
+    """Return the lines on what the rule came to through the host's engine."""
+
+    def number(value: float | None, digits: int = 2) -> str:
+        return "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+    fees = told["fees_bps"]
+    lines = [
+        "## The rule through the host's engine",
+        "",
+        f"**{told['verdict'][0].upper()}{told['verdict'][1:]}.**",
+        "",
+        f"Out of sample, with queue position; fees {fees['maker']:g} bps as maker,"
+        f" {fees['taker']:g} as taker. All in basis points of the entry's price, a trade. A hit"
+        " earned before fees; to break even it takes (mean loss + fees) / (mean win + mean loss).",
+        "",
+        "| calls traded | entry | latency ms | calls | trades | filled | before fees | fees |"
+        " after fees [95%] | hit rate | to break even | slippage | mid after 1, 5, 60 s |",
+        "| " + "--- | " * 13,
+    ]
+    for r in told["runs"]:
+        net, later = r["net_bps"], [r[f"markout_{s}s_bps"] for s in (1, 5, 60)]
+        cells = (
+            "that pay" if r["cost_gate"] else "all",
+            r["entry"],
+            f"{r['latency_ms']:g}",
+            r["calls"],
+            r["trades"],
+            number(r["fill_rate"]),
+            number(r["gross_bps"]["value"]),
+            number(r["fees_paid_bps"]),
+            f"{number(net['value'])} [{number(net['low'])}, {number(net['high'])}]",
+            number(r["hit_rate"]),
+            number(r["break_even_hit_rate"]),
+            number(r["slippage_bps"]),
+            ", ".join(map(number, later)),
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return [*lines, ""]
 
 
 def calibration_svg(card: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ training window; its last 15%, cut off and purged, stops the growth and calibrat
 and does nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from of_nautilus.errors import UserError
 from of_nautilus.model import labels
 from of_nautilus.model.config import ModelConfig, TrainConfig
 from of_nautilus.model.dataset import Dataset
-from of_nautilus.model.features import NAMES
-from of_nautilus.model.metrics import information_coefficient
+from of_nautilus.model.features import INDEX, NAMES
+from of_nautilus.model.metrics import information_coefficient, ranks
 from of_nautilus.model.prediction import TARGETS
 from of_nautilus.model.validation import Fold, session_folds
 
@@ -54,27 +54,50 @@ def parameters(target: str, config: TrainConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Labels:
-    """Forward returns (bps) of each horizon, and when the last of a row's labels is known."""
+    """Forward returns (bps) of each horizon, and when the last of a row's labels is known.
+
+    `sides` holds 1, 0 or NaN for the models of direction; `ends` when each row's label ends.
+    """
 
     returns: dict[str, Floats]
+    sides: dict[str, Floats]
+    ends: dict[str, Ints]
     known: Ints
 
-    def target(self, name: str, dead_zone: float) -> Floats:
+    def target(self, name: str) -> Floats:
         """Return what a model learns: the direction, or for "mag" the return."""
-        returns = self.returns[name]
-        return returns if name == "mag" else labels.directions(returns, dead_zone)
+        return self.returns[name] if name == "mag" else self.sides[name]
 
 
 def label(data: Dataset, config: ModelConfig) -> Labels:
     """Return the labels of a dataset; none reaches across the end of a session."""
-    delay = config.train.delay_ms * labels.MS
-    ends = session_ends(data.ts, config.features.session)
-    mid = data.quotes.mid
-    returns = {
-        name: labels.forward_returns(data.quotes.ts, mid, data.ts, h, delay, ends)
-        for name, h in HORIZONS.items()
-    }
-    return Labels(returns, data.ts + delay + max(HORIZONS.values()))
+    train = config.train
+    delay = train.delay_ms * labels.MS
+    limit = session_ends(data.ts, config.features.session)
+    ts, mid = data.quotes.ts, data.quotes.mid
+    returns, sides, ends = {}, {}, {}
+    for name, h in HORIZONS.items():
+        returns[name] = labels.forward_returns(ts, mid, data.ts, h, delay, limit)
+        ends[name] = data.ts + delay + h
+        if name == "mag":
+            continue
+        if train.labels == "return":
+            sides[name] = labels.directions(returns[name], train.dead_zone_bps)
+            continue
+        width = barrier_width(data, h, train.barrier)
+        there = np.isfinite(width)
+        side = np.full(len(data.ts), np.nan)
+        side[there], ends[name][there] = labels.triple_barrier(
+            ts, mid, data.ts[there], h, width[there], delay, limit[there]
+        )
+        sides[name] = side
+    return Labels(returns, sides, ends, data.ts + delay + max(HORIZONS.values()))
+
+
+def barrier_width(data: Dataset, horizon: int, times: float) -> Floats:
+    """Return barriers in basis points: `times` the volatility over `horizon`, or the spread."""
+    volatility = data.rows[:, INDEX["rv_5m"]] * np.sqrt(horizon / (5 * MINUTE))
+    return np.asarray(np.maximum(times * volatility, data.rows[:, INDEX["spread_bps"]]))
 
 
 def session_ends(ts: Ints, session: str) -> Ints:
@@ -125,8 +148,13 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
     return max(float(w[0]), 0.0), float(w[1])
 
 
-def grow(data: Dataset, target: Floats, fold: Fold, name: str, config: TrainConfig) -> Model:
-    """Grow and calibrate one model of a fold; its test rows are not touched."""
+def grow(
+    data: Dataset, target: Floats, ends: Ints, fold: Fold, name: str, config: TrainConfig
+) -> Model:
+    """Grow and calibrate one model of a fold on labels that end at `ends`; the test is untouched.
+
+    A sample weighs as much as its label is unique among those of its part.
+    """
     train, stop = (part[~np.isnan(target[part])] for part in (fold.train, fold.stop))
     if len(train) < LEAST_ROWS or len(stop) < STOPPING_ROUNDS:
         raise UserError(
@@ -137,11 +165,12 @@ def grow(data: Dataset, target: Floats, fold: Fold, name: str, config: TrainConf
     grown = lightgbm.Dataset(
         data.rows[train],
         target[train],
-        weight=weigh(data.ts[train], name),
+        weight=labels.uniqueness(data.ts[train], ends[train]),
         feature_name=list(NAMES),
         params=params,
     )
-    judged = grown.create_valid(data.rows[stop], target[stop], weight=weigh(data.ts[stop], name))
+    weight = labels.uniqueness(data.ts[stop], ends[stop])
+    judged = grown.create_valid(data.rows[stop], target[stop], weight=weight)
     booster = lightgbm.train(
         params, grown, config.rounds, valid_sets=[judged],
         callbacks=[lightgbm.early_stopping(STOPPING_ROUNDS, verbose=False)],
@@ -152,11 +181,6 @@ def grow(data: Dataset, target: Floats, fold: Fold, name: str, config: TrainConf
         return Model(booster, np.nan, np.nan)
     score = np.asarray(booster.predict(data.rows[stop], raw_score=True, num_threads=1))
     return Model(booster, *platt(score, target[stop]))
-
-
-def weigh(ts: Ints, name: str) -> Floats:
-    """Return the average uniqueness of rows' labels among each other."""
-    return labels.uniqueness(ts, ts + HORIZONS[name])
 
 
 def folds_of(data: Dataset, known: Labels, config: ModelConfig) -> list[Fold]:
@@ -189,9 +213,9 @@ class FoldResult:
 def train_fold(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) -> FoldResult:
     """Train the three models of a fold and let them predict its test."""
     models = {
-        name: grow(data, known.target(name, config.train.dead_zone_bps), fold, name, config.train)
+        name: grow(data, known.target(name), known.ends[name], fold, name, config.train)
         for name in TARGETS
-    }  # fmt: skip
+    }
     told = {name: model.predict(data.rows[fold.test]) for name, model in models.items()}
     return FoldResult(fold, models, told)
 
@@ -212,24 +236,34 @@ def walk(
     return results
 
 
-def shuffled_ic(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) -> tuple[float, int]:
-    """Return the information coefficient of a fold trained on shuffled one-minute returns.
+def shuffled_ic(
+    data: Dataset,
+    known: Labels,
+    folds: Sequence[Fold],
+    config: ModelConfig,
+    on_fold: Callable[[], None] = lambda: None,
+) -> tuple[float, int]:
+    """Return the information coefficient of folds trained on shuffled one-minute labels.
 
-    And its number of test rows. It should be what chance gives: more means that something of the
-    test reached the training.
+    And the number of test rows. It should be what chance gives: more means that something of the
+    tests reached the training. Forecasts are ranked within their fold.
     """
     rng = np.random.default_rng(config.train.seed)
-    returns = known.returns["mag"].copy()
-    there = np.flatnonzero(~np.isnan(returns))
-    trained = there[np.isin(there, np.concatenate((fold.train, fold.stop)))]
-    returns[trained] = returns[rng.permutation(trained)]
-    target = labels.directions(returns, config.train.dead_zone_bps)
-    model = grow(data, target, fold, "p_up_1m", config.train)
-    # The raw score: calibrated, scores without skill are all the base rate.
-    score = np.asarray(model.booster.predict(data.rows[fold.test], raw_score=True, num_threads=1))
-    told = ~np.isnan(known.returns["mag"][fold.test])
-    tested = known.returns["mag"][fold.test][told]
-    return information_coefficient(score[told], tested), int(told.sum())
+    forecasts, outcomes = [], []
+    for fold in folds:
+        target = known.target("p_up_1m").copy()
+        used = np.concatenate((fold.train, fold.stop))
+        used = used[~np.isnan(target[used])]
+        target[used] = target[rng.permutation(used)]
+        model = grow(data, target, known.ends["p_up_1m"], fold, "p_up_1m", config.train)
+        # The raw score: calibrated, scores without skill are all the base rate.
+        score = model.booster.predict(data.rows[fold.test], raw_score=True, num_threads=1)
+        told = ~np.isnan(known.returns["mag"][fold.test])
+        forecasts.append(ranks(np.asarray(score)[told]) / max(1, int(told.sum())))
+        outcomes.append(known.returns["mag"][fold.test][told])
+        on_fold()
+    outcome = np.concatenate(outcomes)
+    return information_coefficient(np.concatenate(forecasts), outcome), len(outcome)
 
 
 def leaks(data: Dataset, config: ModelConfig) -> dict[str, float]:
