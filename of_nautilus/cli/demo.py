@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalog", default="catalog", metavar="DIR", help="where the market goes (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="another market (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="another market (%(default)s)")
     parser.add_argument(
-        "--sessions", type=int, default=4, help="sessions of six hours (%(default)s)"
+        "--sessions", type=int, default=5, help="sessions of six hours (%(default)s)"
     )
     parser.add_argument("--report", metavar="DIR", help="where its page goes (the catalog)")
 

@@ -47,8 +47,8 @@ class DemoConfig:
 
     """
 
-    seed: int = 1
-    sessions: int = 4
+    seed: int = 7
+    sessions: int = 5
     session_hours: int = 6
     bar_seconds: int = 60
     start: str = "2024-01-08"

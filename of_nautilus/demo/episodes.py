@@ -169,7 +169,7 @@ class Script:
         plan.background(8, drift=side * 3.0, calm=0.5)
 
     def halt(self, side: int, method: int) -> None:
-        """Three losers in a row, and an absorption that must no longer be traded."""
+        """Up to three losers, and an absorption that must no longer be traded."""
         self.wick(side, method)
         self.wick(-side, 3 - method)
         self.wick(-side, method)
@@ -180,7 +180,8 @@ class Script:
 SCRIPTS: tuple[tuple[tuple[str, int, int], ...], ...] = (
     (("target", 1, 1), ("break_even", -1, 2), ("trail", 1, 2), ("stop", -1, 1)),
     (("exhausted", 1, 2), ("diverged", -1, 1), ("session_end", 1, 2)),
-    (("halt", 1, 1),),
+    (("halt", 1, 1),),  # by its losing streak, after a day in profit
+    (("halt", -1, 2),),  # on the next day: by its loss, in the middle of a trade
 )
 # Bars that an episode may need.
 LENGTH = {"halt": 160, "session_end": 45, "target": 60}
