@@ -9,10 +9,28 @@
 
   const TYPES = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i4: Int32Array, f8: Float64Array };
 
+  function inflated(text) {
+    const raw = atob(text), bytes = new Uint8Array(raw.length);
+    for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
+  }
+
+  // The chart library is compiled beside the page's own work, once that can be seen.
+  const library = (async () => {
+    await new Promise((seen) => requestAnimationFrame(() => setTimeout(seen, 0)));
+    const source = await inflated(document.getElementById("plotly").textContent).blob();
+    const script = document.createElement("script");
+    script.src = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    await new Promise((done, failed) => {
+      script.onload = done;
+      script.onerror = () => failed(new Error("the chart library cannot be read"));
+      document.head.append(script);
+    });
+    URL.revokeObjectURL(script.src);
+  })();
+
   async function unpack(packed) {
-    const raw = Uint8Array.from(atob(packed.data), (c) => c.charCodeAt(0));
-    const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const buffer = await new Response(stream).arrayBuffer();
+    const buffer = await inflated(packed.data).arrayBuffer();
     const columns = {};
     let at = 0;
     for (const [name, kind, length] of packed.fields) {
@@ -56,7 +74,8 @@
   const digitsOf = (step) => (String(Number(step.toFixed(12))).split(".")[1] || "").length;
   const priceDigits = digitsOf(page.tick);
   const price = (ticks) => (ticks * page.tick).toFixed(priceDigits);
-  const size = (lots) => Number((lots * page.lot).toFixed(digitsOf(page.lot))).toLocaleString("en-US", { maximumFractionDigits: 12 });
+  const sizeDigits = digitsOf(page.lot), plain = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
+  const size = (lots) => plain.format(Number((lots * page.lot).toFixed(sizeDigits)));
   const stamp = (ms, seconds = true) =>
     new Date(ms).toISOString().replace("T", " ").slice(0, seconds ? 19 : 16);
   const rowPrice = (row, level) => (row * level.ticks + (level.ticks - 1) / 2) * page.tick;
@@ -591,10 +610,11 @@
     return out;
   }
 
-  function drawFigure(box) {
+  async function drawFigure(box) {
     const figure = page.figures[box.id];
     drawn.add(box.id);
     box.style.minHeight = `${figure.layout.height || 300}px`;
+    await library;
     return Plotly.react(box, figure.data, themed(figure.layout), { displayModeBar: false, responsive: true });
   }
 
@@ -627,6 +647,7 @@
     if (!chart || !page.bars) return;
     state.bars = await unpack(page.bars);
     if (page.ofi || page.vpin) Object.assign(state, await unpack(page.measures));
+    await library;
     await widest();
     listen();
     const named = /^#trade-(\d+)$/.exec(location.hash);
