@@ -501,8 +501,10 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
     assert (command.action, command.source) == ("PAUSE", f"telegram {CHAT}")
     assert command.instrument_id == instrument_id
     told = "\n\n".join(sent.text for sent in service.sent if sent.chat_id == GROUP)
-    assert told.startswith("<b>STARTED LIVE-001</b>\nDEMO-PERP.SIM\nalerts to 1 chats")
-    assert "<b>STOPPED LIVE-001</b>\nno position, no open orders\n\n<b>SUMMARY DEMO-PERP" in told
+    nothing = "no position, no open orders"
+    assert told.startswith(f"<b>STARTED LIVE-001</b>\nDEMO-PERP.SIM\n{nothing}")
+    assert f"<b>STOPPING LIVE-001</b>\n{nothing}\n\n<b>SUMMARY DEMO-PERP" in told
+    assert told.endswith(f"<b>STOPPED LIVE-001</b>\n{nothing}")
 
 
 @pytest.mark.parametrize(

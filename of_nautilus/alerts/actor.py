@@ -44,12 +44,14 @@ class Alerts(Actor):
     def __init__(self, config: AlertsConfig) -> None:
         super().__init__(config)
         self.bot: AlertBot | None = None
-        self._leaving: AlertBot | None = None
         self._kept = Kept()
 
     def on_start(self) -> None:
         """Start the bot, and listen."""
-        if not self.config.enabled or self.bot is not None:
+        if not self.config.enabled:
+            return
+        if self.bot is not None:
+            self._greet()
             return
         token = os.environ.get(self.config.token_env, "").strip()
         try:
@@ -80,8 +82,7 @@ class Alerts(Actor):
             for kind in _TYPES:
                 self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
         self.msgbus.subscribe(topic=_ORDERS, handler=self.bot.hear)
-        if "start" in self.config.kinds:
-            self.bot.hear(Message(self._greeting(len(chats), len(authorized)), Urgency.HIGH))
+        self._greet()
 
     def _why_quiet(self, token: str, somebody: bool) -> str:
         if not isinstance(self.clock, LiveClock):
@@ -115,19 +116,22 @@ class Alerts(Actor):
             self.log.error(f"saved alerts not read: {type(error).__name__}: {error}")
 
     def on_stop(self) -> None:
-        """Say so, and let the bot end by itself."""
-        bot, self.bot, self._leaving = self.bot, None, self.bot
-        if bot is None:
-            return
-        self.msgbus.unsubscribe(topic=_ORDERS, handler=bot.hear)
-        if "stop" in self.config.kinds:
-            bot.hear(Farewell(f"<b>STOPPED {safe(self.trader_id)}</b>\n{self._left()}"))
-        self.log.info(bot.report())
-        bot.stop(GRACE_S)
+        """Say so, with what the day has brought: what strategies do next is not published."""
+        if self.bot is not None and "stop" in self.config.kinds:
+            self.bot.hear(Farewell(f"<b>STOPPING {safe(self.trader_id)}</b>\n{self._left()}"))
 
     def on_dispose(self) -> None:
-        """Wait a little for what is still to be sent."""
-        if self._leaving is not None and not self._leaving.join(GRACE_S + 3.0):
+        """Say what is left at the venue, and wait a little until it is sent."""
+        if self.bot is None:
+            return
+        bot, self.bot = self.bot, None
+        self.msgbus.unsubscribe(topic=_ORDERS, handler=bot.hear)
+        if "stop" in self.config.kinds:
+            told = f"<b>STOPPED {safe(self.trader_id)}</b>\n{self._left()}"
+            bot.hear(Message(told, Urgency.HIGH))
+        self.log.info(bot.report())
+        bot.stop(GRACE_S)
+        if not bot.join(GRACE_S + 3.0):
             self.log.warning("alerts did not end in time")
 
     # -- for the bot, in the node's event loop -----------------------------------------------------
@@ -176,17 +180,11 @@ class Alerts(Actor):
             str(instrument.get_settlement_currency()),
         )
 
-    def _greeting(self, chats: int, authorized: int) -> str:
-        names = ", ".join(safe(name) for name in self.config.instrument_ids)
-        commands = f"commands from {authorized} chats" if authorized else "no commands"
-        return "\n".join(
-            (
-                f"<b>STARTED {safe(self.trader_id)}</b>",
-                names,
-                f"alerts to {chats} chats, {commands}",
-                self._left(),
-            )
-        )
+    def _greet(self) -> None:
+        if self.bot is not None and "start" in self.config.kinds:
+            names = ", ".join(safe(name) for name in self.config.instrument_ids)
+            told = f"<b>STARTED {safe(self.trader_id)}</b>\n{names}\n{self._left()}"
+            self.bot.hear(Message(told, Urgency.HIGH))
 
     def _left(self) -> str:
         """Return what is open now."""
