@@ -6,8 +6,3 @@ from typing import Any
 def plain(bars: list[Any], **options: Any) -> bytes:
     """A picture that names what it got."""
     return f"{len(bars)} bars to {bars[-1].close_ts} {sorted(options)}".encode()
-
-
-def broken(bars: list[Any], **options: Any) -> bytes:
-    """No picture."""
-    raise RuntimeError("no ink")

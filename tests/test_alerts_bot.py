@@ -279,7 +279,7 @@ def test_an_entry_brings_a_picture_after_its_text(service: TelegramDouble) -> No
 
 
 def test_a_picture_that_fails_is_said_once(service: TelegramDouble) -> None:
-    with world(service, picture="tests.alert_pictures:broken") as made:
+    with world(service, picture="tests.alert_pictures:missing") as made:
         for item in (bar(60), entry(60)):
             made.bot.hear(item)
         until(lambda: made.logged)

@@ -1,7 +1,7 @@
 """A picture drawn in a process of its own: neither its time nor its memory are the node's.
 
-Run as a script, this file reads a pickled `(path, bars, options)` from its standard input, calls
-the function that `path` names, and writes the picture to its standard output.
+Run as a script, this file reads a pickled path and then pickled `(bars, options)` from its standard
+input, calls the function that the path names, and writes the picture to its standard output.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ async def draw(path: str, bars: Sequence[Any], **options: Any) -> bytes | None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, os.getcwd()]))},
     )
     try:
-        request = pickle.dumps((path, list(bars), options))
+        request = pickle.dumps(path) + pickle.dumps((list(bars), options))
         picture, _ = await asyncio.wait_for(process.communicate(request), PATIENCE_S)
     finally:
         if process.returncode is None:
@@ -50,9 +50,9 @@ def main() -> None:
     # Whatever trades on this machine goes first.
     if hasattr(os, "nice"):
         os.nice(10)
-    path, bars, options = pickle.load(sys.stdin.buffer)
-    module, _, name = path.partition(":")
+    module, _, name = pickle.load(sys.stdin.buffer).partition(":")
     function = getattr(importlib.import_module(module), name)
+    bars, options = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(function(bars, **options))
 
 
