@@ -109,7 +109,7 @@ def test_an_exit_tells_its_result_and_what_led_to_it() -> None:
     (text,) = told(story("exit"), closed())
     assert text.split("\n") == [
         "<b>EXIT LONG BTCUSDT-PERP.BINANCE</b>  12:06:40 UTC",
-        "stop from TRAILING, after 5.7 min",
+        "stop from TRAILING, after 5 min 39 s",
         "60000.0 → 60005.0, size 0.020",
         "+50.0 ticks, +0.50 R of 4.00 planned, before fees",
         "net +0.9520 USDT, fees 0.0480 USDT",

@@ -196,10 +196,10 @@ def exit_result(data: ClosedTrade, memory: Memory) -> str:
     """Return a finished trade's result, and its story."""
     market = memory.market
     won = "+" if Decimal(data.money) > 0 else ""
-    minutes = max(0, data.closed - data.opened) / 60e9
+    minutes, seconds = divmod(max(0, data.closed - data.opened) // 1_000_000_000, 60)
     lines = [
         _head(f"EXIT {side(data.side)}", market, data.ts_event),
-        f"{safe(data.reason)} from {safe(data.phase)}, after {minutes:.1f} min",
+        f"{safe(data.reason)} from {safe(data.phase)}, after {minutes} min {seconds} s",
         f"{price(market, data.entry)} → {price(market, data.exit)}, "
         f"size {_size(market, data.quantity)}",
         f"{data.pnl_ticks:+.1f} ticks, {_r(data)}, before fees",
