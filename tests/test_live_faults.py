@@ -371,7 +371,7 @@ def test_stop_filled_while_the_private_stream_is_lost(desks: Desks) -> None:
     desks(scenario)
 
 
-def test_too_many_requests(desks: Desks) -> None:
+def test_too_many_requests_while_closing(desks: Desks) -> None:
     def scenario(desk: Desk) -> float:
         desk.enter()
         desk.at.faults.rate_limited = 3
@@ -379,6 +379,21 @@ def test_too_many_requests(desks: Desks) -> None:
         took = desk.until(lambda: desk.is_flat, "flat")
         desk.at.faults.rate_limited = 0
         return took
+
+    desks(scenario)
+
+
+def test_queries_of_the_position_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.faults.rate_limited = 100
+        # The host asks for positions, orders and fills once a second.
+        desk.until(lambda: desk.at.faults.rate_limited <= 94, "asked")
+        assert desk.is_protected
+        desk.at.faults.rate_limited = 0
+        assert desk.troubles(since) == []
+        return desk.until(desk.is_agreed, "agreed")
 
     desks(scenario)
 
@@ -453,6 +468,31 @@ def test_book_that_is_crossed(desks: Desks) -> None:
         assert desk.is_protected
         desk.at.call(desk.at.kick_market())
         return suspended(desk, since, "crossed")
+
+    desks(scenario)
+
+
+def test_change_of_the_book_lost(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.wire.lost_changes = 1
+        took = suspended(desk, since, "rebuilt", "crossed")
+        assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
+def test_snapshot_of_the_book_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        since = heard(desk)
+        desk.at.faults.rate_limited = 6
+        desk.at.call(desk.at.kick_market())
+        took = suspended(desk, since, "gap", "rebuilt", "stale")
+        desk.until(lambda: "rebuilt" in desk.prompter.of("FeedStatus", since)[-1]["counts"], "new")
+        desk.at.faults.rate_limited = 0
+        return took
 
     desks(scenario)
 

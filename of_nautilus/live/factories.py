@@ -9,10 +9,13 @@ from typing import Any
 
 from nautilus_trader.adapters.binance.config import BinanceExecClientConfig
 from nautilus_trader.adapters.binance.factories import BinanceLiveExecClientFactory
+from nautilus_trader.adapters.bybit.config import BybitExecClientConfig
 from nautilus_trader.adapters.bybit.factories import BybitLiveExecClientFactory
 from nautilus_trader.adapters.sandbox.factory import SandboxLiveExecClientFactory
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
+
+from of_nautilus.live.reports import tell_binance_failures, tell_bybit_failures
 
 
 class SandboxExecFactory(SandboxLiveExecClientFactory):
@@ -23,13 +26,28 @@ class SandboxExecFactory(SandboxLiveExecClientFactory):
 
 
 class BybitExecFactory(BybitLiveExecClientFactory):
-    """Makes the host's Bybit execution client."""
+    """Makes the host's Bybit execution client, which tells of queries that fail."""
 
     __name__ = "BybitExecFactory"
 
+    @staticmethod
+    def create(
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        config: BybitExecClientConfig,
+        msgbus: MessageBus,
+        cache: Cache,
+        clock: LiveClock,
+    ) -> Any:
+        client = BybitLiveExecClientFactory.create(loop, name, config, msgbus, cache, clock)
+        tell_bybit_failures(client)
+        return client
+
 
 class BinanceExecFactory(BinanceLiveExecClientFactory):
-    """Makes the host's Binance execution client, with one fault of it mended.
+    """Makes the host's Binance execution client, which tells of queries that fail.
+
+    Another fault of it is mended here, too.
 
     The client looks up what is open under the host's symbol (`BTCUSDT-PERP`) and under the
     venue's (`BTCUSDT`), takes them for two markets, and asks for the fills and orders of each.
@@ -53,4 +71,5 @@ class BinanceExecFactory(BinanceLiveExecClientFactory):
         client._get_cache_active_symbols = lambda: {
             symbol.removesuffix("-PERP") for symbol in active_symbols()
         }
+        tell_binance_failures(client)
         return client
