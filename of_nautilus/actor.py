@@ -51,7 +51,6 @@ class OrderFlowActor(Actor):
             instrument.price_increment.as_decimal(), instrument.size_increment.as_decimal()
         )
         self.engine = FlowEngine(self._scale, self.config.flow)
-        self._on_tick = self.engine.on_tick
         feed = data_type(FeedStatus, self.config.instrument_id)
         self.subscribe_data(feed, instrument_id=self.config.instrument_id)
         self.subscribe_trade_ticks(self.config.instrument_id)
@@ -61,14 +60,13 @@ class OrderFlowActor(Actor):
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Decode a trade, and publish what the engine makes of it."""
-        events = self._on_tick(
-            tick.ts_event,
-            tick.price.as_double(),
-            tick.size.as_double(),
-            _SIDES[tick.aggressor_side],
-        )
-        if events:
-            self._publish(events, tick.ts_init)
+        engine = self.engine
+        if engine is None:
+            return
+        ts, price, size = tick.ts_event, tick.price.as_double(), tick.size.as_double()
+        side = _SIDES[tick.aggressor_side]
+        if code := engine.take(ts, price, size, side):
+            self._publish(engine.finish(code, ts, price, size, side), tick.ts_init)
 
     def on_order_book_deltas(self, deltas: OrderBookDeltas) -> None:
         """Decode a message of the book, and let the engine have it once it is whole."""

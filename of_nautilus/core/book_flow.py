@@ -6,19 +6,22 @@ and, as a change of one level, to the tracker. The end of a batch brings `top` u
 it OFI, the spread, and resilience; the rest of the measures are computed when they are read.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from numba import njit
 
 from of_nautilus.core import book as book_
 from of_nautilus.core import book_measures, book_tracker, ofi, resilience
-from of_nautilus.core.book import BOOK, apply_delta, apply_depth, new_top, read_top
+from of_nautilus.core.book import BOOK, DELTA_COLUMNS, apply_delta, apply_depth, new_top, read_top
 from of_nautilus.core.book_measures import SPREAD, depth_of
 from of_nautilus.core.book_tracker import TRACKER, add_change, add_snapshot_level
+from of_nautilus.core.direct import direct
 from of_nautilus.core.ladder import grow_far
 from of_nautilus.core.ofi import OFI
 from of_nautilus.core.record import Ints, State, allocate, digest, record
 from of_nautilus.core.resilience import RESILIENCE
+from of_nautilus.core.ticks import steps_of, whole_microseconds
 
 GROW_ROWS = -5
 SHOCK_LEVELS = 10  # best levels whose depth resilience follows
@@ -178,6 +181,16 @@ def _step_trade(state, window, far, prints, flows, ts, price, size, side):  # ty
 
 
 @njit(cache=True)
+def _step_tick(  # type: ignore[no-untyped-def]
+    state, window, far, prints, flows, ts, price, tick, size, lot, side
+):
+    ticks, _ = steps_of(price, tick)
+    lots, _ = steps_of(size, lot)
+    flow = state[0]
+    return add_trade(flow, window, far, prints, flows, whole_microseconds(ts), ticks, lots, side)
+
+
+@njit(cache=True)
 def _step_depth(  # type: ignore[no-untyped-def]
     state, window, blocks, far, top, rows, history, prints, flows, consumed, picture, sequence, ts
 ):
@@ -279,23 +292,37 @@ class BookFlow:
         self._nothing = book_measures.new_reading()
         self.state["book"], self.state["ofi"], self.state["tracker"] = book, flow_ofi, tracker
         self.state["resilience"] = resilience.new_resilience(dt)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Hand the arrays to the compiled code; to be done when one is another."""
+        traded = self.state, self.window, self.far, self.prints, self.flows
+        self._trade = direct(_step_trade, traded, 0, 0, 0, 0)
+        self._tick = direct(_step_tick, traded, 0, 0.0, 0.0, 0.0, 0.0, 0)
+        self._run = direct(_run, self._arrays(), np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
+
+    def _arrays(self) -> tuple[Any, ...]:
+        return (
+            self.state,
+            self.window,
+            self.blocks,
+            self.far,
+            self.top,
+            self.rows,
+            self.history,
+            self.prints,
+            self.flows,
+            self.consumed_levels,
+        )
 
     def trade(self, ts: int, price: int, size: int, side: int) -> None:
         """Take a trade: ns, ticks, lots, aggressor (+1, -1, 0)."""
-        while True:
-            code = _step_trade(
-                self.state,
-                self.window,
-                self.far,
-                self.prints,
-                self.flows,
-                ts,
-                price,
-                size,
-                side,
-            )
-            if code == 0:
-                return
+        while code := self._trade(ts, price, size, side):
+            self._grow(code)
+
+    def tick(self, ts: int, price: float, tick: float, size: float, lot: float, side: int) -> None:
+        """Take a trade in decimals, and what one tick and one lot are."""
+        while code := self._tick(ts, price, tick, size, lot, side):
             self._grow(code)
 
     def apply(self, deltas: Ints, count: int = -1) -> None:
@@ -303,23 +330,10 @@ class BookFlow:
 
         Batches end at the flag F_LAST.
         """
+        deltas = np.ascontiguousarray(deltas, np.int64)
         at, stop = 0, len(deltas) if count < 0 else count
         while True:
-            at, code = _run(
-                self.state,
-                self.window,
-                self.blocks,
-                self.far,
-                self.top,
-                self.rows,
-                self.history,
-                self.prints,
-                self.flows,
-                self.consumed_levels,
-                deltas,
-                at,
-                stop,
-            )
+            at, code = self._run(deltas, at, stop)
             if code == 0:
                 return
             self._grow(code)
@@ -337,21 +351,7 @@ class BookFlow:
                 f"`picture` must have <= {self.top.shape[1]} levels, was {picture.shape[1]}"
             )
         while True:
-            code = _step_depth(
-                self.state,
-                self.window,
-                self.blocks,
-                self.far,
-                self.top,
-                self.rows,
-                self.history,
-                self.prints,
-                self.flows,
-                self.consumed_levels,
-                picture,
-                sequence,
-                ts,
-            )
+            code = _step_depth(*self._arrays(), picture, sequence, ts)
             if code == 0:
                 return
             self._grow(code)
@@ -369,6 +369,7 @@ class BookFlow:
             )
         else:
             self.rows = ofi.grow_rows(self.state["ofi"], self.rows)
+        self._bind()
 
     def mark_gap(self) -> None:
         """Distrust the book until its next snapshot: updates were lost."""

@@ -55,12 +55,9 @@ def add_trade(cvd, ts, size, side):  # type: ignore[no-untyped-def]
     if cvd.trades == 0 and cvd.anchor_ts == 0:
         cvd.anchor_ts = ts
     cvd.trades += 1
-    if side > 0:
-        cvd.buy += size
-    elif side < 0:
-        cvd.sell += size
-    else:
-        cvd.unclassified += size
+    cvd.buy += size * (side > 0)
+    cvd.sell += size * (side < 0)
+    cvd.unclassified += size * (side == 0)
     cvd.value += side * size
     cvd.minimum = min(cvd.minimum, cvd.value)
     cvd.maximum = max(cvd.maximum, cvd.value)

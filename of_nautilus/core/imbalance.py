@@ -244,6 +244,13 @@ def find_stacks(rule, cells, flags, stacks):  # type: ignore[no-untyped-def]
     return found
 
 
+@njit(cache=True)
+def _read_stacks(rule, cells, stacks):  # type: ignore[no-untyped-def]
+    flags = np.empty(len(cells), np.int8)
+    flag_rows(rule[0], cells, flags)
+    return find_stacks(rule[0], cells, flags, stacks)
+
+
 def imbalance_flags(rule: ImbalanceRule, cells: Ints) -> Bytes:
     """Return a flag for each row of a bar's cells: 0 none, 1 buy, 2 sell, 3 both."""
     flags = np.zeros(len(cells), np.int8)
@@ -259,9 +266,6 @@ def imbalance_stacks(rule: ImbalanceRule, cells: Ints) -> list[tuple[int, int, i
     >>> imbalance_stacks(ImbalanceRule(), cells)
     [(1, 3, 1)]
     """
-    packed = rule.packed()[0]
-    flags = np.zeros(len(cells), np.int8)
-    flag_rows(packed, cells, flags)
     stacks = np.empty((2 * len(cells), 3), np.int64)
-    found = find_stacks(packed, cells, flags, stacks)
-    return [(int(low), int(high), int(side)) for low, high, side in stacks[:found]]
+    found = _read_stacks(rule.packed(), cells, stacks)
+    return [(low, high, side) for low, high, side in stacks[:found].tolist()] if found else []

@@ -165,6 +165,26 @@ def add_trade(kyle, price, size, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def add_trades(kyle, ring, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take in trades, their prices standing for the mid (compiled).
+
+    As `close_cells` where due, `add_mid` and `add_trade` for each, the open cell in registers.
+    """
+    signed, root, end = kyle.signed, kyle.signed_root, kyle.cell_end
+    for i in range(len(ts)):
+        if ts[i] >= end or kyle.has_mid == 0:
+            kyle.signed, kyle.signed_root = signed, root
+            if ts[i] >= end:
+                close_cells(kyle, ring, ts[i])
+            add_mid(kyle, 2 * price[i])
+            signed, root, end = kyle.signed, kyle.signed_root, kyle.cell_end
+        signed += side[i] * size[i]
+        root += side[i] * math.sqrt(abs(price[i]) * size[i])
+        kyle.mid = 2 * price[i]
+    kyle.signed, kyle.signed_root = signed, root
+
+
+@njit(cache=True)
 def step_kyle(state: State, ring: Floats, ts: int, price: int, size: int, side: int) -> int:
     """Advance by one trade; return 1 if it closed a grid cell, else 0.
 
@@ -294,6 +314,33 @@ def new_roll(window: int = 300) -> tuple[State, Ints]:
     if window < 3:
         raise ValueError(f"`window` must be >= 3, was {window}")
     return allocate(ROLL), np.zeros(window, np.int64)
+
+
+@njit(cache=True)
+def add_prices(roll, ring, price):  # type: ignore[no-untyped-def]
+    """Take in prices as `add_price` does each, with the sums in registers once the ring is full."""
+    start = 0
+    while start < len(price) and roll.changes < len(ring):
+        add_price(roll, ring, price[start])
+        start += 1
+    window, at, last = len(ring), roll.at, roll.last_price
+    newer, older, products = roll.newer, roll.older, roll.products
+    previous = ring[at - 1 if at > 0 else window - 1]
+    leaving = ring[at]
+    for i in range(start, len(price)):
+        change = price[i] - last
+        last = price[i]
+        after = at + 1 if at + 1 < window else 0
+        follower = ring[after]
+        newer += change - follower
+        older += previous - leaving
+        products += change * previous - leaving * follower
+        ring[at] = change
+        at, previous, leaving = after, change, follower
+    if start < len(price):
+        roll.at, roll.last_price = at, last
+        roll.newer, roll.older, roll.products = newer, older, products
+        roll.trades += len(price) - start
 
 
 @njit(cache=True)

@@ -99,20 +99,21 @@ def reorder(quantile, ring, top, leaving, size):  # type: ignore[no-untyped-def]
         return
     floor = quantile.floor
     kept = quantile.kept
+    # Places are counted, not searched for, and blocks moved: both go many at a time.
     if leaving >= floor:
-        # From the largest down, each takes the place of the one below it.
         kept -= 1
-        i = kept
-        moving = top[i]
-        while moving != leaving:
-            i -= 1
-            moving, top[i] = top[i], moving
+        place = 0
+        for i in range(kept + 1):
+            place += top[i] < leaving
+        for i in range(place, kept):
+            top[i] = top[i + 1]
     if size >= floor:
-        i = kept
-        while i > 0 and top[i - 1] > size:
+        place = 0
+        for i in range(kept):
+            place += top[i] <= size
+        for i in range(kept, place, -1):
             top[i] = top[i - 1]
-            i -= 1
-        top[i] = size
+        top[place] = size
         kept += 1
     quantile.kept = kept
     if kept < quantile.above:

@@ -90,6 +90,35 @@ def add_trade(profile, hist, ts, price, size, side):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
+def add_trades(profile, hist, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Add trades to a profile that has trades, and rows for all (compiled).
+
+    As `add_trade` for each, with the sums in registers.
+    """
+    height, base = profile.ticks_per_row, profile.base_row
+    high, low = profile.high, profile.low
+    volume, buy, sell = profile.volume, profile.buy, profile.sell
+    for i in range(len(ts)):
+        at, lots, way = price[i], size[i], side[i]
+        row = (at if height == 1 else at // height) - base
+        bought, sold = lots * (way > 0), lots * (way < 0)
+        hist[0, row] += lots
+        hist[1, row] += bought
+        hist[2, row] += sold
+        high = max(high, at)
+        low = min(low, at)
+        volume += lots
+        buy += bought
+        sell += sold
+    profile.high, profile.low, profile.close = high, low, price[-1]
+    profile.high_row = max(profile.high_row, high // height)
+    profile.low_row = min(profile.low_row, low // height)
+    profile.volume, profile.buy, profile.sell = volume, buy, sell
+    profile.last_ts = ts[-1]
+    profile.trades += len(ts)
+
+
+@njit(cache=True)
 def start_profile(profile, hist):  # type: ignore[no-untyped-def]
     """Clear the profile and the rows it used, for the next session (compiled)."""
     if profile.trades > 0:

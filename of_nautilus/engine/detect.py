@@ -2,6 +2,7 @@
 
 from collections import deque
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -159,7 +160,7 @@ class Detector:
             self._divergence,
         )
         big = frozen.b95 if frozen and config.thresholds is Thresholds.QUANTILE else self._lots.big
-        rule = ImbalanceRule(min_volume=max(1, int(big)))
+        rule = _rule(max(1, int(big)))
         found: list[Signal | None] = []
         # What the tape showed within the bar has been acted on already.
         if config.absorption and not self._level_ts >= bar.open_ts:
@@ -209,6 +210,11 @@ class Detector:
     def digest_source(self) -> bytes:
         """Return bytes that are equal exactly if two detectors will go on alike."""
         return msgspec.msgpack.encode(self.save())
+
+
+@lru_cache(maxsize=64)
+def _rule(min_volume: int) -> ImbalanceRule:
+    return ImbalanceRule(min_volume=min_volume)
 
 
 def _is_daily(session: str) -> bool:

@@ -12,11 +12,13 @@ import numpy as np
 
 from of_nautilus.core import footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.book_flow import BookFlow
+from of_nautilus.core.direct import direct
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.record import Bytes, Ints, State, allocate, digest
 from of_nautilus.core.sessions import DAY, SECOND, SessionClock
 from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
 from of_nautilus.core.value_area import coarsen
+from of_nautilus.engine import batch
 from of_nautilus.engine import step as steps
 from of_nautilus.engine.config import BarType, BookConfig, CvdResets, FlowConfig
 from of_nautilus.engine.detect import Detector
@@ -50,7 +52,6 @@ class FlowEngine:
         self.scale = scale
         self.config = config or FlowConfig()
         self._sessions = SessionClock(self.config.session)
-        self._windowed = bool(self.config.windows_s)
         self._tick, self._lot = float(scale.tick), float(scale.lot)
         self.reset()
 
@@ -112,6 +113,14 @@ class FlowEngine:
             view = self._arena[start : start + piece.size].reshape(piece.shape)
             setattr(self, name, view)
             start += piece.size
+        own = self._state, self._arena, self._tape, self._tails
+        self._step = direct(steps.step, own, 0, 0, 0, 0)
+        self._step_decimals = direct(steps.step_decimals, own, 0, 0.0, 0.0, 0)
+        # One trade in decimals, without a Python frame between: what it returns, `finish` takes,
+        # unless it is 0.
+        self.take = self._step_decimals if self.book is None else self._take_with_book
+        self._do_next = direct(steps.do_next, (self._state,), 0, self._closed)
+        self._clear_bar = direct(steps.clear_bar, (self._state, self._cells))
 
     # -- what drives it ---------------------------------------------------------------------------
 
@@ -130,21 +139,18 @@ class FlowEngine:
             code = self._step(ts, price, size, side)
         return self._taken()
 
-    def _step(self, ts: int, price: int, size: int, side: int) -> int:
-        if self._windowed:
-            return steps.step_tape(
-                self._state, self._arena, self._tape, self._tails, ts, price, size, side
-            )
-        return steps.step(self._state, self._arena, ts, price, size, side)
-
     def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
         """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
+        code = self.take(ts, price, size, side)
+        return self.finish(code, ts, price, size, side) if code else _NOTHING
+
+    def _take_with_book(self, ts: int, price: float, size: float, side: int) -> int:
         if self.book is not None and size > 0:
-            ticks, _ = steps_of(price, self._tick)
-            self.book.trade(int(whole_microseconds(ts)), ticks, steps_of(size, self._lot)[0], side)
-        code = self._step_decimals(ts, price, size, side)
-        if code == 0:
-            return _NOTHING
+            self.book.tick(ts, price, self._tick, size, self._lot, side)
+        return self._step_decimals(ts, price, size, side)
+
+    def finish(self, code: int, ts: int, price: float, size: float, side: int) -> list[Event]:
+        """Return what happened at the trade for which `take` said `code`, not 0."""
         while code != steps.DONE:
             if code == steps.HAPPENED:
                 self._after_trade()
@@ -152,13 +158,6 @@ class FlowEngine:
             self._make_way(code, int(whole_microseconds(ts)), steps_of(price, self._tick)[0])
             code = self._step_decimals(ts, price, size, side)
         return self._taken()
-
-    def _step_decimals(self, ts: int, price: float, size: float, side: int) -> int:
-        if self._windowed:
-            return steps.step_tape_decimals(
-                self._state, self._arena, self._tape, self._tails, ts, price, size, side
-            )
-        return steps.step_decimals(self._state, self._arena, ts, price, size, side)
 
     def on_book(self, rows: Ints, count: int) -> None:
         """Take the first `count` rows of a book message; columns are `core.book.DELTA_COLUMNS`.
@@ -178,7 +177,7 @@ class FlowEngine:
             raise ValueError("`book` must be off to run trades alone, was on")
         i = 0
         while True:
-            i, code = steps.run(
+            i, code = batch.run(
                 self._state, self._arena, self._tape, self._tails, ts, price, size, side, i
             )
             if code == steps.DONE:
@@ -363,7 +362,7 @@ class FlowEngine:
     def _do_due(self, ts: int) -> None:
         """Do everything that is due by `ts`, in the order of its own time."""
         while True:
-            what = steps.do_next(self._state, ts, self._closed)
+            what = self._do_next(ts, self._closed)
             if what == steps.ABSORBED:
                 self._events += self._detector.absorbed()
             elif what == steps.BAR_CLOSED:
@@ -375,7 +374,7 @@ class FlowEngine:
 
     def _bar_closed(self) -> None:
         bar = ClosedBar.of(self._closed, self._cells)
-        steps.clear_bar(self._state, self._cells)
+        self._clear_bar()
         self._bar_count += 1
         self._bars_chain = hashlib.sha256(self._bars_chain + bar.to_bytes()).digest()
         self._session_volume += bar.volume

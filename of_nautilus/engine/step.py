@@ -6,7 +6,6 @@ and in front of one that does not fit into a growable array; Python does what is
 and the step takes the same trade again. Nothing has changed until everything fits.
 """
 
-import numpy as np
 from numba import njit
 
 from of_nautilus.core import delta, footprint, impact, large_trades, profile, vpin, vwap, windows
@@ -96,10 +95,11 @@ ENGINE = record(
 
 
 @njit(inline="always")
-def _take(  # type: ignore[no-untyped-def]
+def take(  # type: ignore[no-untyped-def]
     engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side
 ):
-    # Inlined into each entry below: a call would count references to every array on every trade.
+    """Take one trade, the growable arrays apart; return what to do."""
+    # Inlined into each entry: a call would count references to every array on every trade.
     if ts >= engine.next_event:
         return 1
     if size <= 0:
@@ -178,22 +178,28 @@ def _add_parent_print(engine, ts, size, side):  # type: ignore[no-untyped-def]
     if ts == engine.parent_ts and side == engine.parent_side:
         engine.parent_lots += size
         return
-    if engine.parent_lots > 0:
-        quantile = engine.large
-        lots = engine.parent_lots
-        large = lots > quantile.value
-        leaving = large_trades.exchange(quantile, engine.large_ring, lots)
-        if max(leaving, lots) >= quantile.floor:
-            large_trades.reorder(quantile, engine.large_ring, engine.large_top, leaving, lots)
-        if engine.on.tape:
-            windows.add_parent(engine.tape, lots, engine.parent_side, large)
+    judge_parent(engine, engine.parent_side, engine.parent_lots)
     engine.parent_ts = ts
     engine.parent_side = side
     engine.parent_lots = size
 
 
+@njit(cache=True)
+def judge_parent(engine, side, lots):  # type: ignore[no-untyped-def]
+    """Count a complete parent order (0 lots: none), and whether its size is large."""
+    if lots == 0:
+        return
+    quantile = engine.large
+    large = lots > quantile.value
+    leaving = large_trades.exchange(quantile, engine.large_ring, lots)
+    if max(leaving, lots) >= quantile.floor:
+        large_trades.reorder(quantile, engine.large_ring, engine.large_top, leaving, lots)
+    if engine.on.tape:
+        windows.add_parent(engine.tape, lots, side, large)
+
+
 @njit(inline="always")
-def _piece(engine, arena, i):  # type: ignore[no-untyped-def]
+def piece(engine, arena, i):  # type: ignore[no-untyped-def]
     """One growable array out of the arena that holds them all: each argument of a call costs."""
     start = engine.layout[i, 0]
     rows = engine.layout[i, 1]
@@ -202,110 +208,53 @@ def _piece(engine, arena, i):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _take_one(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
-    engine = state[0]
-    cells, bursts = _piece(engine, arena, 0), _piece(engine, arena, 1)
-    hist, rows = _piece(engine, arena, 2), _piece(engine, arena, 3)
-    prints, buckets = _piece(engine, arena, 4), _piece(engine, arena, 5)
-    return _take(engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side)
-
-
-@njit(inline="always")
-def _has_tape_room(engine, tape, tails, ts):  # type: ignore[no-untyped-def]
+def has_tape_room(engine, tape, tails, ts):  # type: ignore[no-untyped-def]
+    """Return whether the ring of the rolling windows has room for one more trade."""
     if not windows.is_full(engine.tape, tape):
         return True
     return windows.make_room(engine.tape, tape, tails, max(ts, engine.last_ts))
 
 
-@njit(cache=True)
-def step(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
-    return _take_one(state, arena, ts, price, size, side)
-
-
 @njit(inline="always")
-def _count_off_grid(engine, code, on_tick, on_lot):  # type: ignore[no-untyped-def]
-    if code == 0 or code == 8:
-        engine.quality.off_grid_prices += not on_tick
-        engine.quality.off_grid_sizes += not on_lot
-
-
-@njit(cache=True)
-def step_decimals(state, arena, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
-    engine = state[0]
-    ticks, on_tick = steps_of(price, engine.tick)
-    lots, on_lot = steps_of(size, engine.lot)
-    code = _take_one(state, arena, whole_microseconds(ts), ticks, lots, side)
-    _count_off_grid(engine, code, on_tick, on_lot)
-    return code
-
-
-@njit(inline="always")
-def _side(engine, side):  # type: ignore[no-untyped-def]
-    """The side that the trade just taken was given."""
+def side_taken(engine, side):  # type: ignore[no-untyped-def]
+    """Return the side that the trade just taken was given."""
     return engine.ticker.direction if engine.on.tick_rule and side == 0 else side
 
 
 @njit(inline="always")
-def _take_taped(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+def _take_one(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
     engine = state[0]
-    code = 7
-    if ts >= engine.next_event or _has_tape_room(engine, tape, tails, ts):
-        taken = engine.quality.trades
-        code = _take_one(state, arena, ts, price, size, side)
-        if engine.quality.trades > taken:
-            windows.add_trade(engine.tape, tape, engine.last_ts, price, size, _side(engine, side))
+    taped = engine.on.tape
+    if taped and ts < engine.next_event and not has_tape_room(engine, tape, tails, ts):
+        return 7
+    cells, bursts = piece(engine, arena, 0), piece(engine, arena, 1)
+    hist, rows = piece(engine, arena, 2), piece(engine, arena, 3)
+    prints, buckets = piece(engine, arena, 4), piece(engine, arena, 5)
+    taken = engine.quality.trades
+    code = take(engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side)
+    if taped and engine.quality.trades > taken:
+        way = side_taken(engine, side)
+        windows.add_trade(engine.tape, tape, engine.last_ts, price, size, way)
     return code
 
 
 @njit(cache=True)
-def step_tape(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take one trade as `step` does, and put it on the tape of the rolling windows."""
-    return _take_taped(state, arena, tape, tails, ts, price, size, side)
+def step(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
+    return _take_one(state, arena, tape, tails, ts, price, size, side)
 
 
 @njit(cache=True)
-def step_tape_decimals(  # type: ignore[no-untyped-def]
-    state, arena, tape, tails, ts, price, size, side
-):
-    """Take one trade as `step_decimals` does, and put it on the tape of the rolling windows."""
+def step_decimals(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
     engine = state[0]
     ticks, on_tick = steps_of(price, engine.tick)
     lots, on_lot = steps_of(size, engine.lot)
-    code = _take_taped(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
-    _count_off_grid(engine, code, on_tick, on_lot)
+    code = _take_one(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
+    if code == 0 or code == 8:
+        engine.quality.off_grid_prices += not on_tick
+        engine.quality.off_grid_sizes += not on_lot
     return code
-
-
-@njit(cache=True)
-def run(  # type: ignore[no-untyped-def]
-    state, arena, tape, tails, ts, price, size, side, start
-):
-    """Step through trades until one is not simply taken: its index and what it said."""
-    engine = state[0]
-    cells, bursts = _piece(engine, arena, 0), _piece(engine, arena, 1)
-    hist, rows = _piece(engine, arena, 2), _piece(engine, arena, 3)
-    prints, buckets = _piece(engine, arena, 4), _piece(engine, arena, 5)
-    windowed = engine.on.tape
-    for i in range(start, len(ts)):
-        if (
-            windowed
-            and ts[i] < engine.next_event
-            and not _has_tape_room(engine, tape, tails, ts[i])
-        ):
-            return i, 7
-        taken = engine.quality.trades
-        code = _take(
-            engine, cells, bursts, hist, rows, prints, buckets,
-            ts[i], price[i], size[i], np.int64(side[i]),
-        )  # fmt: skip
-        if windowed and engine.quality.trades > taken:
-            way = _side(engine, np.int64(side[i]))
-            windows.add_trade(engine.tape, tape, engine.last_ts, price[i], size[i], way)
-        if code != 0:
-            return i, code
-    return len(ts), 0
 
 
 @njit(cache=True)

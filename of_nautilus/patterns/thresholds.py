@@ -8,6 +8,7 @@ parts of the usual range of a bar, and lots have floors.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from of_nautilus.patterns.absorption import AbsorptionConfig
 from of_nautilus.patterns.divergence import DivergenceConfig
@@ -44,8 +45,7 @@ class Lots:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BarLimits:
+class BarLimits(NamedTuple):
     """What judges one closed bar: lots and ticks; NaN = not known yet, so nothing fires.
 
     Attributes

@@ -21,12 +21,13 @@ get one after five and ten days. At a session's two ends the half hour is its fi
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numba import njit
 
+from of_nautilus.core.direct import direct
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.record import Floats, Ints
 from of_nautilus.patterns import tape_sizes
@@ -63,8 +64,7 @@ class FrozenUnits:
     rv95: float
 
 
-@dataclass(frozen=True, slots=True)
-class BarUnits:
+class BarUnits(NamedTuple):
     """The units that judge one bar, lots; NaN = too few bars before it.
 
     Attributes
@@ -108,6 +108,8 @@ class Units:
         # |delta| and volume over their usual values at that time of day; the former in order too.
         self._ratios: Floats = np.zeros((BARS, 2))
         self._ordered: Floats = np.zeros(BARS)
+        rings = self._bars, self._ratios, self._ordered
+        self._step = direct(_step, rings, 0, 0, 0, 0, 0, 0.0, 0.0)
         self._count = 0
         self.frozen: FrozenUnits | None = None
         self._index_days()
@@ -145,11 +147,10 @@ class Units:
         usual_delta, usual_volume = self._usual(minute)
         delta, volume = abs(bar.delta), bar.volume
         units = BarUnits(
-            *_step(
-                self._bars, self._ratios, self._ordered, self._count, delta, volume,
-                bar.high - bar.low, minute, usual_delta, usual_volume,
+            *self._step(
+                self._count, delta, volume, bar.high - bar.low, minute, usual_delta, usual_volume
             )
-        )  # fmt: skip
+        )
         self._today.append((minute, delta, volume))
         self._count += 1
         if self.frozen is None:
