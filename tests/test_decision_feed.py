@@ -165,6 +165,25 @@ def test_silence_is_seen_by_the_timer_or_at_its_end_but_counted_once() -> None:
         assert dict(feed.watch.counts) == {"stale": 1}
 
 
+def test_a_book_that_stands_still_while_trades_go_on() -> None:
+    feed = Feed()
+    feed.run(2)
+    for _ in range(60):
+        feed.trade()
+    assert feed.states == [(False, "stale")]
+    feed.run(2)
+    assert feed.states == both("stale")
+    assert dict(feed.watch.counts) == {"stale": 1}
+
+
+def test_a_market_without_trades_is_none_the_worse() -> None:
+    feed = Feed()
+    feed.run(2)
+    for _ in range(100):
+        feed.book()
+    assert feed.told == []
+
+
 def test_a_market_that_is_often_silent_may_be() -> None:
     rng = random.Random(1)
     watch, now = FeedWatch(), 0

@@ -55,6 +55,34 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError(f"`max_skew_ns` must be >= 1 or None, was {self.max_skew_ns}")
 
 
+class Silence:
+    """How long a stream has been silent, and how long is usual for it.
+
+    A silence is too long beyond `least` and beyond all but one in 1,000 of the last 10,000.
+    """
+
+    def __init__(self, least: int) -> None:
+        self.last = -1
+        self.patience = self._least = least
+        self._known = np.zeros(_GAPS, np.int64)
+        self._count = 0
+
+    def over(self, now: int) -> bool:
+        """Whether at `now` nothing has come for too long."""
+        return self.last >= 0 and now - self.last > self.patience
+
+    def heard(self, now: int) -> None:
+        """Something came at `now`."""
+        if self.last >= 0:
+            self._known[self._count % _GAPS] = now - self.last
+            self._count += 1
+            if self._count % _EVERY == 0:
+                known = self._known[: min(self._count, _GAPS)]
+                place = len(known) - 1 - len(known) // 1_000
+                self.patience = max(self._least, int(np.partition(known, place)[place]))
+        self.last = max(self.last, now)
+
+
 @dataclass(frozen=True, slots=True)
 class FeedChange:
     """The feed was suspended (`live` False), or came to life again.
@@ -91,18 +119,17 @@ class FeedWatch:
         self.live = True
         self._fault, self._since = Fault.STALE, 0
         self._quiet_from = 0  # when the last fault was seen
-        self._received = self._trade_ts = self._sequence = -1
+        self._trade_ts = self._sequence = -1
         self._last_id: int | None = None
         self._recent: deque[str] = deque()
         self._ids: set[str] = set()
         self._book_seen = self._broken = self._crossed = self._skewed = self._stale = False
-        self._silences = np.zeros(_GAPS, np.int64)
-        self._messages = 0
-        self._patience = self.config.stale_ns
+        # A market may be without trades for long; that its book stands still is another matter.
+        self._all, self._book = (Silence(self.config.stale_ns) for _ in range(2))
 
     def on_trade(self, ts: int, received: int, trade_id: str) -> FeedChange | None:
         """Take a trade."""
-        faults = self._arrived(ts, received)
+        faults = self._arrived(ts, received, self._all)
         if trade_id in self._ids:
             faults.append(Fault.DUPLICATE)
         else:
@@ -125,7 +152,7 @@ class FeedWatch:
         ask: int | None = None,
     ) -> FeedChange | None:
         """Take a message of the book; `bid` and `ask` are the best prices after it, if known."""
-        faults = self._arrived(ts, received)
+        faults = self._arrived(ts, received, self._all, self._book)
         if snapshot:
             if self._book_seen:
                 faults.append(Fault.REBUILT)
@@ -146,38 +173,29 @@ class FeedWatch:
 
     def on_time(self, now: int) -> FeedChange | None:
         """Let the time pass to `now`: a feed that is silent is stale."""
-        if self._received < 0 or self._stale or now - self._received <= self._patience:
+        if self._stale or not (self._all.over(now) or self._book.over(now)):
             return None
         self._stale = True
         return self._judge(now, [Fault.STALE])
 
-    def _arrived(self, ts: int, received: int) -> list[Fault]:
+    def _arrived(self, ts: int, received: int, *streams: Silence) -> list[Fault]:
         """Look at the times of a message."""
         faults = []
-        if self._received >= 0:
-            silence = received - self._received
-            if silence > self._patience and not self._stale:
-                faults.append(Fault.STALE)
-            self._learn(silence)
-        if self._stale:
+        silent = self._all.over(received) or self._book.over(received)
+        if silent and not self._stale:
+            faults.append(Fault.STALE)
+        for stream in streams:
+            stream.heard(received)
+        still = self._book.over(received)
+        if self._stale and not still:
             self._quiet_from = received
-        self._stale = False
-        self._received = max(self._received, received)
+        self._stale = still
         limit = self.config.max_skew_ns
         skewed = limit is not None and abs(received - ts) > limit
         if skewed and not self._skewed:
             faults.append(Fault.SKEW)
         self._skewed = skewed
         return faults
-
-    def _learn(self, silence: int) -> None:
-        self._silences[self._messages % _GAPS] = silence
-        self._messages += 1
-        if self._messages % _EVERY == 0:
-            known = self._silences[: min(self._messages, _GAPS)]
-            place = len(known) - 1 - len(known) // 1_000
-            usual = int(np.partition(known, place)[place])
-            self._patience = max(self.config.stale_ns, usual)
 
     def _remember(self, trade_id: str) -> None:
         self._recent.append(trade_id)

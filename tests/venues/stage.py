@@ -1,8 +1,7 @@
 """Live nodes by fork: what takes seconds to import is imported once.
 
 `Stage` starts one process that has everything loaded and forks a node for each config that it is
-given. A node is run as by `tests.venues.node`; where its config holds a `StateKeeper`, that guards
-the strategies.
+given. A node is built as by `of-nautilus live`, and run as by `tests.venues.node`.
 """
 
 import json
@@ -105,16 +104,11 @@ def _run(order: dict[str, Any]) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     from nautilus_trader.config import TradingNodeConfig
-    from nautilus_trader.live.node import TradingNode
 
-    from of_nautilus.live.state import StateKeeper
+    from of_nautilus.live.node import build_node
     from tests.venues.node import Progress
 
-    node = TradingNode(config=TradingNodeConfig.parse(json.dumps(order["config"])))
-    node.build()
-    for actor in node.trader.actors():
-        if isinstance(actor, StateKeeper):
-            actor.guard(node.trader.strategies(), [])
+    node = build_node(TradingNodeConfig.parse(json.dumps(order["config"])))
     loop = node.get_event_loop()
     answering = loop.create_task(Progress(node).tell(order["control"]))
     try:
@@ -127,9 +121,9 @@ def _run(order: dict[str, Any]) -> None:
 def main() -> None:
     """Fork a node for each line that comes in, and print its process id."""
     import nautilus_trader.adapters.binance.factories
-    import nautilus_trader.adapters.bybit.factories
-    import nautilus_trader.live.node  # noqa: F401
+    import nautilus_trader.adapters.bybit.factories  # noqa: F401
 
+    import of_nautilus.live.node  # noqa: F401
     from tests.venues import script
 
     # Compiled code is loaded before the forks, too.
