@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,11 +17,13 @@ from nautilus_trader.common.component import Clock, LiveClock, MessageBus, TestC
 from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.portfolio.portfolio import Portfolio
 
-from of_nautilus.alerts import Alerts, AlertsConfig, bot
-from of_nautilus.alerts.bot import AlertBot, Node
+from of_nautilus.alerts import Alerts, AlertsConfig, bot, reader
+from of_nautilus.alerts import service as pace
+from of_nautilus.alerts.bot import AlertBot
 from of_nautilus.alerts.config import KINDS
 from of_nautilus.alerts.memory import Holding
-from of_nautilus.alerts.outbox import Message, Urgency
+from of_nautilus.alerts.outbox import Message, Outbox, Urgency
+from of_nautilus.alerts.reader import Node
 from of_nautilus.alerts.story import Farewell, Story
 from of_nautilus.data import FeedStatus, OperatorCommand, data_type
 from of_nautilus.demo.catalog import demo_instrument
@@ -35,9 +38,10 @@ PATIENCE_S = 60.0
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service's pace and the waits after failures, shortened."""
-    for name in ("LINGER_S", "PACE_S", "GROUP_PACE_S", "FIRST_WAIT_S"):
-        monkeypatch.setattr(bot, name, 0.02)
-    monkeypatch.setattr(bot, "LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr(bot, "LINGER_S", 0.02)
+    for name in ("PACE_S", "GROUP_PACE_S", "FIRST_WAIT_S"):
+        monkeypatch.setattr(pace, name, 0.02)
+    monkeypatch.setattr(pace, "LONGEST_WAIT_S", 0.1)
 
 
 @pytest.fixture
@@ -88,6 +92,10 @@ class World:
             Story([MARKET], KINDS, NOON),
             node,
         )
+
+    def box(self, chat: int = CHAT) -> Outbox:
+        assert self.bot.service is not None
+        return self.bot.service.boxes[chat]
 
     def texts(self, chat: int = CHAT) -> str:
         return "\n\n".join(sent.text for sent in self.service.sent if sent.chat_id == chat)
@@ -173,7 +181,7 @@ def test_a_limit_is_obeyed_as_long_as_the_service_says(service: TelegramDouble) 
 def test_a_chat_gets_no_more_a_second_than_the_service_takes(
     service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bot, "PACE_S", 0.3)
+    monkeypatch.setattr(pace, "PACE_S", 0.3)
     service.faults.per_second = 4
     with world(service) as made:
         for i in range(60):
@@ -203,19 +211,19 @@ def test_failures_and_cuts_delay_and_lose_nothing(service: TelegramDouble) -> No
 def test_a_stalled_service_drops_by_urgency_and_catches_up_merged(
     service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bot, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(pace, "PATIENCE_S", 0.2)
     service.faults.stalled = True
     with world(service, capacity=50) as made:
         made.say(*(f"urgent {i}" for i in range(10)), urgency=Urgency.HIGH)
         made.say(*(f"low {i}" for i in range(2000)), urgency=Urgency.LOW)
-        until(lambda: len(made.bot.boxes[CHAT]) == 50 and not made.bot._inbox)
+        until(lambda: len(made.box()) == 50 and not made.bot._inbox)
         for i in range(5):
             made.bot.hear(feed(count=i))
         until(lambda: made.bot.counts["failed"])
-        assert len(made.bot.boxes[CHAT]) <= 50
+        assert len(made.box()) <= 50
         service.faults.stalled = False
-        until(lambda: service.sent and not made.bot.boxes[CHAT])
-        dropped = made.bot.boxes[CHAT].dropped
+        until(lambda: service.sent and not made.box())
+        dropped = made.box().dropped
     text = made.texts()
     assert all(f"urgent {i}\n" in text for i in range(10))
     assert "low 1999" in text
@@ -238,7 +246,7 @@ def test_telling_takes_microseconds_whatever_the_service_does(
             began = time.perf_counter_ns()
             made.bot.hear(item)
             spent.append(time.perf_counter_ns() - began)
-        until(lambda: made.bot.boxes[CHAT] and not made.bot._inbox)
+        until(lambda: made.box() and not made.bot._inbox)
     assert service.sent == []
     assert statistics.median(spent) < 50_000
 
@@ -374,7 +382,7 @@ def test_commands_work_again_after_failed_polls(service: TelegramDouble) -> None
 def test_a_node_that_hangs_is_told(
     service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bot, "NODE_PATIENCE_S", 0.05)
+    monkeypatch.setattr(reader, "NODE_PATIENCE_S", 0.05)
     with world(service, authorized=(CHAT,), hangs=True) as made:
         made.listens()
         assert "does not answer" in made.asked(CHAT, "/trade").text
@@ -403,7 +411,7 @@ def test_the_token_is_nowhere(service: TelegramDouble, caplog: pytest.LogCapture
         made.asked(CHAT, "/status")
         made.bot.hear(Leaky())
         until(lambda: any("no route to /bot<token>" in line for line in made.logged))
-        shown = [repr(made.bot), str(vars(made.bot)["_config"]), *map(repr, made.bot.boxes)]
+        shown = [repr(made.bot), str(vars(made.bot)["_config"]), repr(made.bot.service)]
     assert "/bot<token>/sendMessage" in caplog.text
     told = [caplog.text, *made.logged, *(sent.text for sent in service.sent), *shown]
     assert [text for text in told if SECRET in text] == []
@@ -470,6 +478,9 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
     instrument_id = demo_instrument().id
     commands: list[Any] = []
 
+    def more_than(before: int) -> bool:
+        return len(service.sent) > before
+
     async def until_(condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
@@ -488,7 +499,7 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
             for words in ("/pause", "yes"):
                 before = len(service.sent)
                 service.say(CHAT, words)
-                await until_(lambda before=before: len(service.sent) > before)
+                await until_(partial(more_than, before))
             await until_(lambda: any("<b>PAUSE" in one.text for one in service.sent
                                      if one.chat_id == GROUP))  # fmt: skip
             made.stop()

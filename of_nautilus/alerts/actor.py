@@ -10,11 +10,12 @@ from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.model.identifiers import InstrumentId
 
-from of_nautilus.alerts.bot import AlertBot, Node
+from of_nautilus.alerts.bot import AlertBot
 from of_nautilus.alerts.config import AlertsConfig, chat_ids
 from of_nautilus.alerts.kept import Kept
 from of_nautilus.alerts.memory import Holding, Market
 from of_nautilus.alerts.outbox import Message, Urgency
+from of_nautilus.alerts.reader import Node
 from of_nautilus.alerts.story import Farewell, Story
 from of_nautilus.alerts.text import safe
 from of_nautilus.data import (

@@ -5,65 +5,24 @@ Whatever goes wrong here stays here.
 """
 
 import asyncio
-import html
-import os
-import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-
-import telegram
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TelegramError,
-)
-from telegram.request import HTTPXRequest
 
 from of_nautilus.alerts.config import AlertsConfig
 from of_nautilus.alerts.dialog import Dialog
-from of_nautilus.alerts.memory import Holding
-from of_nautilus.alerts.outbox import Message, Outbox, Urgency, merged
+from of_nautilus.alerts.outbox import Message, Urgency
 from of_nautilus.alerts.picture import draw
+from of_nautilus.alerts.reader import Node, Reader
 from of_nautilus.alerts.secret import Redaction, redacted
+from of_nautilus.alerts.service import Service
 from of_nautilus.alerts.story import Farewell, Story
 from of_nautilus.data import EntryDecision
 
-# The library gives the seconds of a `RetryAfter` as a timedelta, and warns where this is not set.
-os.environ.setdefault("PTB_TIMEDELTA", "true")
-
 INBOX = 10_000
 LINGER_S = 0.25
-# What the service takes: a message a second in a chat, twenty a minute in a group.
-PACE_S, GROUP_PACE_S = 1.05, 3.1
-POLL_S = 20
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-PATIENCE_S = 10.0
-NODE_PATIENCE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What the bot may ask of the node; `post` runs a call in the node's own event loop.
-
-    `holdings` and `command` are called there and nowhere else.
-    """
-
-    name: str
-    post: Callable[[Callable[[], None]], object]
-    clock_ns: Callable[[], int]
-    holdings: Callable[[], dict[str, Holding]]
-    command: Callable[[str, Sequence[str], str], None]
-    log: Callable[[str], None]
 
 
 class AlertBot:
@@ -98,14 +57,10 @@ class AlertBot:
         self._story = story
         self._node = node
         self.counts: Counter[str] = Counter()
-        self.boxes = {
-            chat: Outbox(config.capacity) for chat in dict.fromkeys([*chats, *authorized])
-        }
-        self._dialog = Dialog(story, config.confirm_secs, node.name, self.report)
+        self.service: Service | None = None
         self._inbox: deque[Any] = deque()
         self._woken = False
         self._open = False
-        self._sending = 0
         self._said: set[str] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
@@ -144,8 +99,9 @@ class AlertBot:
 
     def report(self) -> str:
         """Return what the bot itself has done, in a line."""
-        dropped = sum(box.dropped for box in self.boxes.values())
-        waiting = sum(len(box) for box in self.boxes.values())
+        boxes = self.service.boxes.values() if self.service is not None else ()
+        dropped = sum(box.dropped for box in boxes)
+        waiting = sum(len(box) for box in boxes)
         return (
             f"alerts: {self.counts['sent']} sent, {waiting} waiting, {dropped} dropped, "
             f"{self.counts['failed']} failures, {self.counts['strangers']} from strangers"
@@ -167,39 +123,32 @@ class AlertBot:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._unhandled)
-        self._heard, self._connected = asyncio.Event(), asyncio.Event()
-        self._ended, self._fresh = asyncio.Event(), {chat: asyncio.Event() for chat in self.boxes}
-        self._pictures: set[asyncio.Task[None]] = set()
-        self._bot = self._made()
-        tasks = [self._task(self._listen()), self._task(self._connect())]
-        tasks += [self._task(self._send_to(chat)) for chat in self.boxes]
+        self._heard, self._ended = asyncio.Event(), asyncio.Event()
+        self._drawing: set[asyncio.Task[None]] = set()
+        everybody = dict.fromkeys([*self._chats, *self._authorized])
+        config, counts = self._config, self.counts
+        service = Service(
+            self._token, config.base_url, everybody, config.capacity, counts, self._complain
+        )
+        self.service = service
+        tasks = [self._task(self._listen()), self._task(self._connect(service))]
+        tasks += [self._task(service.send_to(chat)) for chat in everybody]
         if self._authorized:
-            tasks.append(self._task(self._poll()))
+            dialog = Dialog(self._story, config.confirm_secs, self._node.name, self.report)
+            reader = Reader(service, dialog, self._node, self._authorized, counts, self._complain)
+            tasks.append(self._task(reader.read()))
         self._open = True
         self._ready.set()
         await self._ended.wait()
-        for task in [*tasks, *self._pictures]:
+        for task in [*tasks, *self._drawing]:
             task.cancel()
-        await asyncio.gather(*tasks, *self._pictures, return_exceptions=True)
-        with suppress(Exception):
-            await asyncio.wait_for(self._bot.shutdown(), 2)
+        await asyncio.gather(*tasks, *self._drawing, return_exceptions=True)
+        await service.close()
 
-    def _made(self) -> telegram.Bot:
-        def request(connections: int) -> HTTPXRequest:
-            return HTTPXRequest(
-                connection_pool_size=connections,
-                connect_timeout=PATIENCE_S,
-                read_timeout=PATIENCE_S,
-                write_timeout=PATIENCE_S,
-                pool_timeout=PATIENCE_S,
-            )
-
-        return telegram.Bot(
-            self._token,
-            base_url=self._config.base_url,
-            request=request(len(self.boxes) + 2),
-            get_updates_request=request(1),
-        )
+    async def _connect(self, service: Service) -> None:
+        if not await service.connect():
+            self._complain("the service rejects the token: no alerts")
+            self._ended.set()
 
     def _task(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = self._loop.create_task(work)
@@ -226,8 +175,8 @@ class AlertBot:
         deadline = self._loop.time() + grace_s
 
         def look() -> None:
-            idle = not self._inbox and not any(self.boxes.values()) and not self._sending
-            if idle or self._loop.time() >= deadline:
+            idle = self.service is None or self.service.idle
+            if (idle and not self._inbox) or self._loop.time() >= deadline:
                 self._ended.set()
             else:
                 self._loop.call_later(0.02, look)
@@ -267,19 +216,16 @@ class AlertBot:
         told = self._story.hear(item)
         self._tell(told)
         entered = isinstance(item, EntryDecision) and item.decision == "planned"
-        if told and entered and self._config.picture:
+        if told and entered and self._config.picture and not self._drawing:
             task = self._task(self._picture(item))
-            self._pictures.add(task)
-            task.add_done_callback(self._pictures.discard)
+            self._drawing.add(task)
+            task.add_done_callback(self._drawing.discard)
 
     def _tell(self, messages: Sequence[Message]) -> None:
+        assert self.service is not None
         for message in messages:
             for chat in self._chats:
-                self._put(chat, message)
-
-    def _put(self, chat: int, message: Message) -> None:
-        self.boxes[chat].put(message)
-        self._fresh[chat].set()
+                self.service.put(chat, message)
 
     async def _picture(self, item: EntryDecision) -> None:
         memory = self._story.memories[str(item.instrument_id)]
@@ -300,153 +246,3 @@ class AlertBot:
             return
         caption = f"{way} {market.instrument_id}"
         self._tell([Message(caption, Urgency.LOW, photo=drawn)])
-
-    # -- sending -----------------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        """Make sure of the token, for as long as it takes to reach the service."""
-        wait = FIRST_WAIT_S
-        while not self._connected.is_set():
-            try:
-                await self._bot.initialize()
-                self._connected.set()
-            except InvalidToken:
-                self._complain("the service rejects the token: no alerts")
-                self._ended.set()
-                return
-            except TelegramError as error:
-                wait = await self._rest(error, wait)
-
-    async def _rest(self, error: TelegramError, wait: float) -> float:
-        """Wait after a failure, as long as the service says or ever longer; return the next."""
-        self.counts["failed"] += 1
-        self._complain(f"alerts wait for the service: {type(error).__name__}: {error.message}")
-        if isinstance(error, RetryAfter):
-            after: Any = error.retry_after
-            await asyncio.sleep(after.total_seconds() if isinstance(after, timedelta) else after)
-            return FIRST_WAIT_S
-        await asyncio.sleep(wait)
-        return min(2 * wait, LONGEST_WAIT_S)
-
-    async def _send_to(self, chat: int) -> None:
-        box, fresh, wait = self.boxes[chat], self._fresh[chat], FIRST_WAIT_S
-        await self._connected.wait()
-        while True:
-            await fresh.wait()
-            fresh.clear()
-            while batch := box.take():
-                self._sending += 1
-                try:
-                    await self._send(chat, merged(batch))
-                    self.counts["sent"] += 1
-                    wait = FIRST_WAIT_S
-                except (BadRequest, Forbidden, InvalidToken, ChatMigrated) as error:
-                    # It would be refused again.
-                    self.counts["failed"] += 1
-                    self._complain(f"alert refused: {type(error).__name__}: {error.message}")
-                except (RetryAfter, NetworkError, TelegramError) as error:
-                    box.restore(batch)
-                    wait = await self._rest(error, wait)
-                    continue
-                finally:
-                    self._sending -= 1
-                await asyncio.sleep(PACE_S if chat > 0 else GROUP_PACE_S)
-
-    async def _send(self, chat: int, message: Message) -> None:
-        if message.photo is not None:
-            await self._bot.send_photo(chat, message.photo, caption=message.text)
-            return
-        rows = [
-            [InlineKeyboardButton(label, callback_data=data)] for label, data in message.buttons
-        ]
-        markup = InlineKeyboardMarkup(rows) if rows else None
-        try:
-            await self._bot.send_message(chat, message.text, parse_mode="HTML", reply_markup=markup)
-        except BadRequest:
-            # Better without its marks than not at all.
-            plain = html.unescape(re.sub(r"</?b>", "", message.text))
-            await self._bot.send_message(chat, plain, reply_markup=markup)
-
-    # -- commands ----------------------------------------------------------------------------------
-
-    async def _poll(self) -> None:
-        """Take what people write from now on; what came while nobody listened is left alone."""
-        await self._connected.wait()
-        offset, wait, first = -1, FIRST_WAIT_S, True
-        while True:
-            try:
-                updates = await self._bot.get_updates(
-                    offset=offset,
-                    timeout=0 if first else POLL_S,
-                    allowed_updates=["message", "callback_query"],
-                )
-            except TelegramError as error:
-                wait = await self._rest(error, wait)
-                continue
-            wait = FIRST_WAIT_S
-            if updates:
-                offset = max(update.update_id for update in updates) + 1
-            elif first:
-                offset = 0
-            for update in [] if first else updates:
-                try:
-                    await self._answer(update)
-                except Exception as error:
-                    self.counts["failed"] += 1
-                    self._complain(f"no answer: {type(error).__name__}: {error}")
-            first = False
-
-    async def _answer(self, update: telegram.Update) -> None:
-        chat = update.effective_chat
-        if chat is None or chat.id not in self._authorized:
-            self.counts["strangers"] += 1
-            return
-        query, now = update.callback_query, self._loop.time()
-        if query is not None:
-            with suppress(TelegramError):
-                await query.answer()
-            answer, action = self._dialog.press(chat.id, query.data or "", now)
-        elif update.message is not None and update.message.text:
-            said = update.message.text
-            held, at = await self._asked()
-            answer, action = self._dialog.say(chat.id, said, self._bot.username, held, at, now)
-        else:
-            return
-        if action is not None:
-            source = f"telegram {chat.id}"
-            if not await self._in_node(
-                lambda: self._node.command(action.action, action.instruments, source)
-            ):
-                answer = Message("The node did not take it: it hangs, or failed.", Urgency.HIGH)
-        if answer is not None:
-            self._put(chat.id, answer)
-
-    async def _asked(self) -> tuple[dict[str, Holding] | None, int]:
-        """Return what the node holds, None if it does not say, and its time."""
-        held: dict[str, Holding] = {}
-        answered = await self._in_node(lambda: held.update(self._node.holdings()))
-        return (held if answered else None), self._node.clock_ns()
-
-    async def _in_node(self, act: Callable[[], None]) -> bool:
-        """Run something in the node's event loop; return whether it was done in time."""
-        done: asyncio.Future[bool] = self._loop.create_future()
-
-        def settle(well: bool) -> None:
-            if not done.done():
-                done.set_result(well)
-
-        def run() -> None:
-            well = True
-            try:
-                act()
-            except Exception as error:
-                well = False
-                self._complain(f"command failed: {type(error).__name__}: {error}")
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(settle, well)
-
-        try:
-            self._node.post(run)
-            return await asyncio.wait_for(done, NODE_PATIENCE_S)
-        except (TimeoutError, RuntimeError):
-            return False

@@ -1,0 +1,131 @@
+"""Takes what the authorized chats write: answers it, and carries commands into the node."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from telegram import Update
+from telegram.error import TelegramError
+
+from of_nautilus.alerts.dialog import Dialog
+from of_nautilus.alerts.memory import Holding
+from of_nautilus.alerts.outbox import Message, Urgency
+from of_nautilus.alerts.service import Service
+
+NODE_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What may be asked of the node; `post` runs a call in the node's own event loop.
+
+    `holdings` and `command` (action, instruments, who asks) are called there and nowhere else.
+    """
+
+    name: str
+    post: Callable[[Callable[[], None]], object]
+    clock_ns: Callable[[], int]
+    holdings: Callable[[], dict[str, Holding]]
+    command: Callable[[str, Sequence[str], str], None]
+    log: Callable[[str], None]
+
+
+class Reader:
+    """Reads what is written to a bot.
+
+    Parameters
+    ----------
+    service : Service
+    dialog : Dialog
+        Who knows the answers.
+    node : Node
+    authorized : collection of int
+        The only chats that are listened to.
+    counts : Counter
+        Where "strangers" and "failed" are counted.
+    complain : callable
+        Takes what should be known.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        dialog: Dialog,
+        node: Node,
+        authorized: Collection[int],
+        counts: Counter[str],
+        complain: Callable[[str], None],
+    ) -> None:
+        self._service = service
+        self._dialog = dialog
+        self._node = node
+        self._authorized = frozenset(authorized)
+        self._counts = counts
+        self._complain = complain
+
+    async def read(self) -> None:
+        """Answer, without end."""
+        self._loop = asyncio.get_running_loop()
+        async for update in self._service.updates():
+            try:
+                await self._answer(update)
+            except Exception as error:
+                self._counts["failed"] += 1
+                self._complain(f"no answer: {type(error).__name__}: {error}")
+
+    async def _answer(self, update: Update) -> None:
+        chat = update.effective_chat
+        if chat is None or chat.id not in self._authorized:
+            self._counts["strangers"] += 1
+            return
+        query, now = update.callback_query, self._loop.time()
+        if query is not None:
+            with suppress(TelegramError):
+                await query.answer()
+            answer, action = self._dialog.press(chat.id, query.data or "", now)
+        elif update.message is not None and update.message.text:
+            said = update.message.text
+            held, at = await self._holdings(), self._node.clock_ns()
+            answer, action = self._dialog.say(chat.id, said, self._service.name, held, at, now)
+        else:
+            return
+        if action is not None:
+            source = f"telegram {chat.id}"
+            if not await self._in_node(
+                lambda: self._node.command(action.action, action.instruments, source)
+            ):
+                answer = Message("The node did not take it: it hangs, or failed.", Urgency.HIGH)
+        if answer is not None:
+            self._service.put(chat.id, answer)
+
+    async def _holdings(self) -> dict[str, Holding] | None:
+        """Return what the node holds, None if it does not say."""
+        held: dict[str, Holding] = {}
+        answered = await self._in_node(lambda: held.update(self._node.holdings()))
+        return held if answered else None
+
+    async def _in_node(self, act: Callable[[], None]) -> bool:
+        """Run something in the node's event loop; return whether it was done in time."""
+        done: asyncio.Future[bool] = self._loop.create_future()
+
+        def settle(well: bool) -> None:
+            if not done.done():
+                done.set_result(well)
+
+        def run() -> None:
+            well = True
+            try:
+                act()
+            except Exception as error:
+                well = False
+                self._complain(f"command failed: {type(error).__name__}: {error}")
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle, well)
+
+        try:
+            self._node.post(run)
+            return await asyncio.wait_for(done, NODE_PATIENCE_S)
+        except (TimeoutError, RuntimeError):
+            return False
