@@ -68,13 +68,14 @@ def run(config: Any, catalog: Path, instrument_id: str) -> Ran:
     return Ran(catalog, signals=signals, figures=result.figures, **left[0])
 
 
-def run_demo(catalog: Path, journal: Path, **venue: Any) -> Ran:
+def run_demo(catalog: Path, journal: Path, oms_type: str = "NETTING", **more: Any) -> Ran:
     """Run `configs/demo_backtest.json` over a demo market's catalog."""
     runs = json.loads((CONFIGS / "demo_backtest.json").read_text())
     for data in runs[0]["data"]:
         data["catalog_path"] = str(catalog)
     runs[0]["engine"]["actors"][0]["config"]["catalog"] = str(journal)
-    runs[0]["venues"][0] |= venue
+    runs[0]["venues"][0]["oms_type"] = oms_type
+    runs[0] |= more
     journal.mkdir(parents=True, exist_ok=True)
     path = journal / "run.json"
     path.write_text(json.dumps(runs))
