@@ -202,7 +202,7 @@
         z[at][k] = (bought - sold) * page.lot;
         exact[at][k] = [sold, bought, size(sold), size(bought), size(bought - sold)];
         all.push(Math.abs(bought - sold) * page.lot);
-        if (font) {
+        if (font && (sold || bought)) {
           const left = (sold * page.lot).toFixed(level.digits), right = (bought * page.lot).toFixed(level.digits);
           words[at][k] = `${flag & 2 ? `◂<b>${left}</b>` : left} × ${flag & 1 ? `<b>${right}</b>▸` : right}`;
         }
@@ -324,6 +324,7 @@
     const shapes = [], annotations = [];
     const [low, high] = pricesShown, box = sizes();
     const space = ((high - low) * page.tick * 14) / (box.height * (1 - panes().price[0])), wide = ((range[1] - range[0]) * 130) / box.width;
+    const trades = checked("trades") ? page.trades.flatMap((t) => [[t.x0, t.entry], [Math.max(t.x1, t.x0 + 0.5), t.exit]]) : [];
     for (const l of page.market_levels) {
       if (l.x1 < range[0] || l.x0 > range[1]) continue;
       shapes.push({
@@ -331,8 +332,13 @@
         y0: l.price * page.tick, y1: l.price * page.tick,
         line: { color: css("--muted"), width: 1, dash: l.side > 0 ? "dash" : l.side < 0 ? "dashdot" : "solid" },
       });
-      const x = Math.max(l.x0, range[0]), near = (p) => Math.abs(p.y - l.price * page.tick) < space && Math.abs(p.x - x) < wide;
-      if (annotations.some(near)) continue;
+      // The name stands on its line, clear of other names and of where trades begin and end.
+      const y = l.price * page.tick, end = Math.min(l.x1, range[1]) - 0.7 * wide;
+      const taken = (at) => annotations.some((p) => Math.abs(p.y - y) < space && Math.abs(p.x - at) < wide)
+        || trades.some(([tx, ty]) => Math.abs(ty * page.tick - y - space / 2) < space && tx > at - 0.1 * wide && tx < at + 0.85 * wide);
+      let x = Math.max(l.x0, range[0]);
+      while (x <= end && taken(x)) x += wide / 4;
+      if (x > end) continue;
       annotations.push({
         xref: "x", yref: "y", x, y: l.price * page.tick, text: `${l.kind} ${price(l.price)}`, showarrow: false,
         xanchor: "left", yanchor: "bottom", font: { size: 10, color: css("--muted") }, bgcolor: css("--veil"), borderpad: 1,
@@ -467,7 +473,7 @@
     };
     if (box.narrow) for (const name of ["delta", "cvd", ...(page.ofi ? ["ofi"] : []), ...(page.vpin ? ["vpin"] : [])]) {
       layout.annotations.push({ xref: "paper", yref: "paper", x: 0, y: where[name][1], text: name === "delta" ? name : name.toUpperCase(),
-        showarrow: false, xanchor: "left", yanchor: "top", font: { size: 10, color: css("--muted") } });
+        showarrow: false, xanchor: "left", yanchor: "top", font: { size: 10, color: css("--muted") }, bgcolor: css("--veil"), borderpad: 1 });
     }
     let axis = 4;
     if (page.ofi) layout[`yaxis${axis++}`] = pane("ofi", "OFI");
@@ -586,7 +592,7 @@
     }));
     let width = chart.clientWidth, height = chart.clientHeight;
     new ResizeObserver(() => {
-      if (Math.abs(chart.clientWidth - width) < 2 && Math.abs(chart.clientHeight - height) < 80) return;
+      if (Math.abs(chart.clientWidth - width) < 2 && Math.abs(chart.clientHeight - height) < 2) return;
       width = chart.clientWidth;
       height = chart.clientHeight;
       clearTimeout(state.timer);
