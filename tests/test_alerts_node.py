@@ -59,6 +59,7 @@ def test_a_node_tells_answers_and_obeys(real_data: Path, monkeypatch: pytest.Mon
                 return True
 
             until(lambda: service.polls >= 2 and venue.feed.started.is_set())
+            until(lambda: service.sent)
             assert answered("/status", "profile framing")
             service.say(STRANGER, "/flatten")
             assert answered("/pause", "PAUSE BTCUSDT-PERP.BINANCE of PAPER-001?")

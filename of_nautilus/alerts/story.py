@@ -6,7 +6,7 @@ from typing import Any
 
 from nautilus_trader.model.events import OrderEvent, OrderFilled
 
-from of_nautilus.alerts import text
+from of_nautilus.alerts import market_texts, text, trade_texts
 from of_nautilus.alerts.kept import DAY_NS
 from of_nautilus.alerts.memory import Day, Market, Memory, numbers_of
 from of_nautilus.alerts.outbox import Message, Urgency
@@ -90,7 +90,7 @@ class Story:
         framed = [(self._framed.pop(name), self.memories[name]) for name in ready]
         if "bias" not in self._kinds:
             return []
-        return [Message(text.daily_bias(item, memory)) for item, memory in framed]
+        return [Message(market_texts.daily_bias(item, memory)) for item, memory in framed]
 
     def farewell(self, item: Farewell) -> Message:
         """Return a stop's words, with what the day has brought so far."""
@@ -98,7 +98,9 @@ class Story:
         return Message(text.joined((item.text, today)), Urgency.HIGH)
 
     def _summaries(self) -> str:
-        return text.joined(text.summary(one.day, one.market) for one in self.memories.values())
+        return text.joined(
+            market_texts.summary(one.day, one.market) for one in self.memories.values()
+        )
 
     def _new_day(self, ts: int, memory: Memory) -> list[_Told]:
         """Sum up the day when the first thing of a later one comes."""
@@ -106,7 +108,7 @@ class Story:
         if number <= before.number:
             return []
         memory.day = Day(number)
-        return [("summary", Message(text.summary(before, memory.market)))]
+        return [("summary", Message(market_texts.summary(before, memory.market)))]
 
     def _stop(self, item: JournalNote, memory: Memory) -> list[_Told]:
         """Tell where a stop rests, now that the venue has taken it, if it has moved."""
@@ -118,10 +120,10 @@ class Story:
         if memory.phase not in (Phase.BREAK_EVEN, Phase.TRAILING):
             if before:
                 return []
-            return [("entry", Message(text.protected(memory, stop, ts), Urgency.NORMAL))]
+            return [("entry", Message(trade_texts.protected(memory, stop, ts), Urgency.NORMAL))]
         memory.stop_moves += 1
         title = "BREAK EVEN" if memory.phase is Phase.BREAK_EVEN else "TRAIL"
-        told = text.stop_moved(memory, title, before, stop, ts)
+        told = trade_texts.stop_moved(memory, title, before, stop, ts)
         if memory.phase is Phase.BREAK_EVEN:
             return [("break_even", Message(told))]
         return [("trail", Message(told, Urgency.LOW, key))]
@@ -130,41 +132,41 @@ class Story:
         name = memory.market.instrument_id
         match item:
             case EntryDecision(decision="planned"):
-                return [("entry", Message(text.entry(item, memory), Urgency.HIGH))]
+                return [("entry", Message(trade_texts.entry(item, memory), Urgency.HIGH))]
             case TradeTransition():
                 return self._moved(item, memory)
             case ClosedTrade():
-                return [("exit", Message(text.exit_result(item, memory), Urgency.HIGH))]
+                return [("exit", Message(trade_texts.exit_result(item, memory), Urgency.HIGH))]
             case DailyBias():
                 self._framed[name] = item
             case FeedStatus():
                 live = item.state == LIVE
-                told = text.feed(item, memory, live)
+                told = market_texts.feed(item, memory, live)
                 return [("feed", Message(told, Urgency.NORMAL, f"feed {name}"))]
             case ExecutionTrouble():
-                told = text.execution(item, memory)
+                told = market_texts.execution(item, memory)
                 return [("execution", Message(told, Urgency.HIGH, f"{item.kind} {name}"))]
             case JournalNote(what="exit_warn_weak"):
-                told = text.exit_warning(memory, item.reason, False, item.ts_event)
+                told = trade_texts.exit_warning(memory, item.reason, False, item.ts_event)
                 return [("exit_warning", Message(told, Urgency.NORMAL, f"warning {name}"))]
             case JournalNote(what="stop_rests"):
                 return self._stop(item, memory)
             case JournalNote(alarm=True):
-                return [("execution", Message(text.note(item, memory), Urgency.HIGH))]
+                return [("execution", Message(market_texts.note(item, memory), Urgency.HIGH))]
             case OperatorCommand():
-                return [("operator", Message(text.operator(item, memory), Urgency.HIGH))]
+                return [("operator", Message(market_texts.operator(item, memory), Urgency.HIGH))]
             case PatternSignal():
-                return [("signal", Message(text.signal(item, memory), Urgency.LOW))]
+                return [("signal", Message(market_texts.signal(item, memory), Urgency.LOW))]
         return []
 
     def _moved(self, item: TradeTransition, memory: Memory) -> list[_Told]:
         match item.event:
             case Kind.ENTRY_FILLED:
-                return [("entry", Message(text.filled(memory, item.ts_event), Urgency.HIGH))]
+                return [("entry", Message(trade_texts.filled(memory, item.ts_event), Urgency.HIGH))]
             case Kind.ENTRY_REJECTED:
-                told = text.not_filled(memory, item.reason, item.ts_event)
+                told = trade_texts.not_filled(memory, item.reason, item.ts_event)
                 return [("entry", Message(told))]
             case Kind.EXIT_WARN_STRONG:
-                told = text.exit_warning(memory, item.reason, True, item.ts_event)
+                told = trade_texts.exit_warning(memory, item.reason, True, item.ts_event)
                 return [("exit_warning", Message(told, Urgency.HIGH))]
         return []

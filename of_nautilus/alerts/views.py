@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from of_nautilus.alerts import text
+from of_nautilus.alerts import market_texts, text
 from of_nautilus.alerts.memory import Holding, Market, Memory
 from of_nautilus.data import LIVE
 from of_nautilus.decision.status import STEPS, rank
@@ -27,7 +27,7 @@ def _status(memory: Memory, holding: Holding, now: int) -> str:
         f"feed: {'live' if feed is None or feed.state == LIVE else text.safe(feed.reason)}, "
         f"last heard {text.clock(memory.last_ts) if memory.last_ts else 'never'}",
         f"entries: {_ENTRIES[memory.paused]}",
-        text.bias_line(memory.bias),
+        market_texts.bias_line(memory.bias),
         f"today: {len(memory.day.trades)} trades, net {memory.day.money:.4f} "
         f"{text.safe(memory.market.currency)}".rstrip(),
     ]
@@ -43,7 +43,7 @@ def _levels(memory: Memory) -> str:
     name = text.safe(memory.market.instrument_id)
     price = memory.price
     at = "-" if price is None else text.price(memory.market, price)
-    told = text.levels(memory) or "no levels known since the start"
+    told = market_texts.levels(memory) or "no levels known since the start"
     return f"<b>LEVELS {name}</b>  last {at}\n{told}"
 
 
