@@ -12,6 +12,7 @@ from of_nautilus.model.actor import FeatureActor
 from of_nautilus.model.computer import ComputerConfig
 from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX, NAMES
 from of_nautilus.model.prediction import CARD, CARD_VERSION, TARGETS
+from of_nautilus.strategy import OrderFlowStrategy
 
 FORECAST = ("ts_event", "p_up_1m", "p_up_5m", "magnitude", "ofi_z", "bid", "ask", "session_end")
 
@@ -85,3 +86,12 @@ def tiny_model(folder: Path, instrument_id: str, since: int = 0, **sampling: Any
     }
     (folder / CARD).write_text(json.dumps(card))
     return str(folder)
+
+
+class ToldStrategy(OrderFlowStrategy):
+    """The strategy, with every decision on an entry that it published."""
+
+    def on_start(self) -> None:
+        self.decisions: list[Any] = []
+        self.msgbus.subscribe("data.EntryDecision*", self.decisions.append)
+        super().on_start()

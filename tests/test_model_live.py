@@ -61,12 +61,13 @@ def test_batch_backtest_and_live_are_equal_value_for_value(
     assert lived["state"] == tested["state"]
     assert len(tested["forecasts"]) == len(times)
     assert lived["forecasts"].tobytes() == tested["forecasts"].tobytes()
-    # The first call finds both flat; what follows hangs on the fills of two different venues.
+    # The first call finds both flat. What follows hangs on the fills: those of the paper venue bear
+    # the time of this machine, years after the session's, and let less time pass.
     calls = [[note for note in captured["notes"] if note[1] == "call_planned"]
              for captured in (tested, lived)]  # fmt: skip
     assert calls[0][0] == calls[1][0]
-    assert min(map(len, calls)) > 5
-    assert result.figures["trades_completed"] > 5
+    assert min(map(len, calls)) >= 3
+    assert result.figures["trades_completed"] > 10
     kinds = {order.client_order_id.value.rpartition("-")[2] for order in
              result.strategies[0].cache.orders()}  # fmt: skip
     assert kinds == {"ENTRY", "STOP", "EXIT"}

@@ -180,7 +180,8 @@ def summary(trades: list[ClosedTrade], notes: list[JournalNote], mids: Any) -> d
     """
     planned = {n.ts_event: json.loads(n.numbers) for n in notes if n.what == "call_planned"}
     refused = Counter(n.reason.split()[-1] for n in notes if n.what == "call_refused")
-    held = [trade for trade in trades if trade.quantity]
+    # An entry that filled after it had been given up is closed at once, and is no call's trade.
+    held = [trade for trade in trades if trade.quantity and trade.side]
     value = np.array([t.quantity * t.lot * t.tick * t.entry for t in held])
     side = np.array([t.side for t in held], np.int64)
     entry = np.array([t.entry for t in held])
@@ -202,11 +203,12 @@ def summary(trades: list[ClosedTrade], notes: list[JournalNote], mids: Any) -> d
         "refused": dict(sorted(refused.items())),
         "orders": len(planned),
         "trades": len(held),
+        "late_fills": len(trades) - len(held),
         "fill_rate": len(held) / len(planned) if planned else math.nan,
         "gross_bps": _plain(mean_interval(gross)),
         "fees_paid_bps": _mean(fees),
         "net_bps": _plain(mean_interval(net)),
-        "net_money": float(sum(float(t.money) for t in trades)),
+        "net_money": float(sum(Decimal(t.money) for t in trades)),
         "hit_rate": _mean(gross > 0),
         "break_even_hit_rate": (
             metrics.break_even_hit_rate(_mean(wins), _mean(losses), max(0.0, _mean(fees)))
