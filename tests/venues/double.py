@@ -14,7 +14,7 @@ from tests.venues.exchange import Exchange, Happening, RefusedError, VenueFill, 
 from tests.venues.faults import Faults, Rights
 from tests.venues.feed import Deliveries, Feed
 from tests.venues.server import PATIENCE_S, Channel, VenueServer
-from tests.venues.session import Recorded, Session
+from tests.venues.session import Kind, Recorded, Session
 
 
 class VenueDouble(VenueServer, ABC):
@@ -54,7 +54,7 @@ class VenueDouble(VenueServer, ABC):
         self.users: set[Channel] = set()
         self.exchange = Exchange(self._happened_to, self.now_ms, taker=taker, maker=maker)
         self.control: Channel | None = None
-        self._done: dict[str, int] = {}
+        self._done: dict[str, Any] = {}
         self._told = asyncio.Event()
         self._app.router.add_get("/control", self._controlled)
         self._subscribed = asyncio.Event()
@@ -142,14 +142,13 @@ class VenueDouble(VenueServer, ABC):
         if self.control is not None:
             await self.control.read()
 
-    async def caught_up(self) -> None:
+    async def caught_up(self, *, book: bool = True) -> None:
         """Wait until the node's components have handled the last trade and change of the book.
 
         A client's socket answers before its node has handled what was read.
         """
-        sent = [
-            (kind, self.feed.last[kind]) for kind in ("trade", "depth") if kind in self.feed.last
-        ]
+        kinds: tuple[Kind, ...] = ("trade", "depth") if book else ("trade",)
+        sent = [(kind, self.feed.last[kind]) for kind in kinds if kind in self.feed.last]
         async with asyncio.timeout(PATIENCE_S):
             while self.control is not None:
                 self._told.clear()
@@ -159,6 +158,20 @@ class VenueDouble(VenueServer, ABC):
                 if all(self._done.get(kind) == number for kind, number in sent):
                     return
                 await asyncio.sleep(0.01)
+
+    async def settled(self) -> None:
+        """Wait until the node has handled all, has no order under way, and agrees with us."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.control is not None:
+                # Changes of the book wait for the snapshot, which may be yet to come.
+                await self.caught_up(book=False)
+                resting = {o.client_id: o.left for o in self.exchange.open_orders()}
+                told = {name: Decimal(left) for name, left in self._done["resting"].items()}
+                arriving = [o for o in self.exchange.orders.values() if o.status == "PENDING"]
+                agreed = told == resting and not arriving and not self._done["under_way"]
+                if agreed and Decimal(self._done["position"]) == self.exchange.position:
+                    return
+                await asyncio.sleep(0.002)
 
     def subscriptions_changed(self) -> None:
         self._subscribed.set()

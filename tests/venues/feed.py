@@ -28,6 +28,9 @@ class Venue(Protocol):
     async def caught_up(self) -> None:
         """Wait until the node's components have handled all that was sent."""
 
+    async def settled(self) -> None:
+        """Wait until that has led to all the orders that it leads to, and they are done."""
+
 
 class Feed:
     """The replay of one session.
@@ -35,15 +38,17 @@ class Feed:
     Messages keep the session's order even where a client has one socket a stream: before the
     feed goes on to another socket, the one before must have been read. `speed` is the multiple
     of real time, None for as fast as the client handles the messages, of which at most `window`
-    are under way. `sent` counts what went out by kind, `last` has the number of the last message of
-    each kind, `started` and `finished` say where the replay is, and `at` lets things happen at a
-    place of it.
+    are under way. With `in_step` the market stands still after each trade until the node has done
+    what it does about it, as in a backtest. `sent` counts what went out by kind, `last` has the
+    number of the last message of each kind, `started` and `finished` say where the replay is, and
+    `at` lets things happen at a place of it.
     """
 
     def __init__(self, session: Session, *, speed: float | None = None, window: int = 500) -> None:
         self.session = session
         self.speed = speed
         self.window = window
+        self.in_step = False
         self.sent: Counter[Kind] = Counter()
         self.last: dict[Kind, int] = {}
         self.position = 0
@@ -111,3 +116,5 @@ class Feed:
             if outgoing:
                 self.sent[event.kind] += 1
                 self.last[event.kind] = event.number
+        if self.in_step and event.kind == "trade":
+            await venue.settled()

@@ -1,27 +1,32 @@
 """Runs a live node in a process of its own: `python -m tests.venues.node CONFIG OUT CONTROL`.
 
 The node runs until SIGINT. Asked at the websocket address CONTROL, its event loop says which trade
-and which change of the book its components have handled last: so a venue double knows how far the
-node is. What its actors and strategies hold in an attribute `captured` is then written to OUT, a
-pickle of a dict by component id.
+and which change of the book its components have handled last, and how its orders stand: so a venue
+double knows how far the node is. What its actors and strategies hold in an attribute `captured` is
+then written to OUT, a pickle of a dict by component id.
 """
 
 import asyncio
 import pickle
 import sys
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 
+from of_nautilus.live.node import build_node
+
 
 class Progress:
-    """The numbers of the last trade and of the last change of the book that were published."""
+    """How far a node is: its last trade and change of the book, its orders and its position."""
 
     def __init__(self, node: TradingNode) -> None:
         self.numbers: dict[str, int] = {}
+        self._cache = node.cache
         node.kernel.msgbus.subscribe("data.trades.*", self._trade)
         node.kernel.msgbus.subscribe("data.book.deltas.*", self._book)
 
@@ -35,12 +40,22 @@ class Progress:
         """Answer every message at the address with the numbers of now."""
         async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
             async for _ in socket:
-                await socket.send_json(self.numbers)
+                await socket.send_json(self.numbers | self._trading())
+
+    def _trading(self) -> dict[str, Any]:
+        """What is left of orders at the venue, how many are under way, the position."""
+        orders = self._cache.orders()
+        resting = [o for o in orders if o.is_open and not o.is_pending_cancel]
+        position = sum((p.signed_decimal_qty() for p in self._cache.positions_open()), Decimal(0))
+        return {
+            "resting": {o.client_order_id.value: str(o.leaves_qty) for o in resting},
+            "under_way": sum(not o.is_closed for o in orders) - len(resting),
+            "position": str(position),
+        }
 
 
 def main(config: str, out: str, control: str) -> None:
-    node = TradingNode(config=TradingNodeConfig.parse(Path(config).read_bytes()))
-    node.build()
+    node = build_node(TradingNodeConfig.parse(Path(config).read_bytes()))
     loop = node.get_event_loop()
     answering = loop.create_task(Progress(node).tell(control))
     try:
