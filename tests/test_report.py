@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ from of_nautilus.report import (
     read_cells,
     read_profile,
     register_charts,
+    style,
     write_report,
 )
 from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
@@ -62,6 +64,7 @@ from of_nautilus.report.results import pnl_chart
 from of_nautilus.report.stops import stop_paths
 from of_nautilus.report.tearsheet import account_returns, host_charts, starting_balance
 from of_nautilus.scan import Market, scan
+from tests.colors import BLIND, distance
 from tests.report_catalog import (
     INSTRUMENT,
     MINUTE,
@@ -524,3 +527,14 @@ def test_the_distribution_counts_every_trade_won_apart_from_lost() -> None:
     assert counts[middle < 0].sum() == 3
     assert counts[middle > 0].sum() == 4
     assert len(pnl_chart(pd.DataFrame({"money": ["1.5"]}), "USDT").data[0].y) >= 1
+
+
+@pytest.mark.parametrize("blindness", [None, *BLIND])
+def test_the_color_blind_tell_colors_apart(blindness: str | None) -> None:
+    assert distance(style.BUY, style.SELL, blindness) > 40
+    for theme in (style.LIGHT, style.DARK):
+        assert distance(theme.buy_cell, theme.sell_cell, blindness) > 40
+    patterns = style.PATTERN_COLORS
+    for one, other in combinations(patterns, 2):
+        assert distance(patterns[one], patterns[other], blindness) > 15
+        assert style.PATTERN_SHAPES[one] != style.PATTERN_SHAPES[other]

@@ -25,6 +25,7 @@ from of_nautilus.journal import Parts
 from of_nautilus.report import read_bars, read_cells, write_report
 from of_nautilus.report.footprint import display_rule
 from tests import recorded
+from tests.colors import luminance
 from tests.report_catalog import (
     MINUTE,
     SCALE,
@@ -88,6 +89,13 @@ def wait(browser: Any, promise: str) -> Any:
     return browser.execute_async_script(
         f"const done = arguments[0]; Promise.resolve({promise}).then(done, (e) => done(String(e)))"
     )
+
+
+def until(browser: Any, said: str, *arguments: Any) -> None:
+    """Wait for a script to return what is true."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(said, *arguments))
 
 
 def shown(browser: Any) -> dict[str, Any]:
@@ -176,14 +184,12 @@ def assert_every_trade_is_drawn(page: Any, count: int) -> None:
 
 def assert_the_chart_shows_trade(page: Any, number: int, most: float = 40) -> None:
     """Wait until the chart stands at a trade; its drawing follows the click."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
     x0, x1 = page.execute_script(f"const t = report.page.trades[{number - 1}]; return [t.x0, t.x1]")
     reached = (
         "const [a, b] = document.getElementById('chart').layout.xaxis.range;"
         f"return a < {x0} && {x1} < b && b - a < {most} && report.state.trade === {number}"
     )
-    WebDriverWait(page, 30).until(lambda driver: driver.execute_script(reached))
+    until(page, reached)
     chosen = page.execute_script("return document.querySelector('tr.chosen').id")
     assert chosen == f"trade-{number}"
 
@@ -224,8 +230,9 @@ def test_keys_move_and_zoom(page: Any) -> None:
     chart = page.find_element("id", "chart")
 
     def press(key: str) -> tuple[float, float]:
+        before = page.execute_script("return report.state.range")
         chart.send_keys(key)
-        wait(page, "new Promise((done) => setTimeout(done, 300))")
+        until(page, "return String(report.state.range) !== String(arguments[0])", before)
         a, b = page.execute_script("return report.state.range")
         return a, b
 
@@ -263,36 +270,58 @@ def test_a_keyboard_alone_reaches_and_works_everything(page: Any) -> None:
     assert_the_chart_shows_trade(page, 3)
 
 
+def assert_colors_can_be_read(page: Any) -> None:
+    """Text stands out from what is behind it: a contrast of 4.5, WCAG's level AA."""
+    names = ["panel", "ink", "muted", "accent", "trade", "sell-cell", "even-cell", "buy-cell"]
+    style = "getComputedStyle(document.documentElement).getPropertyValue('--' + n).trim()"
+    found = page.execute_script(f"return arguments[0].map((n) => {style})", names)
+    light = {name: luminance(color) for name, color in zip(names, found, strict=True)}
+    for over, under in (
+        *((name, "panel") for name in ("ink", "muted", "accent", "trade")),
+        *(("ink", name) for name in ("sell-cell", "even-cell", "buy-cell")),
+    ):
+        high, low = sorted((light[over], light[under]), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (over, under)
+
+
 def test_dark_and_narrow_are_readable(page: Any) -> None:
     wait(page, "report.view(119.6, 127.4)")
     before = page.execute_script("return document.documentElement.dataset.theme")
+    assert_colors_can_be_read(page)
     page.find_element("id", "theme").click()
-    wait(page, "new Promise((done) => setTimeout(done, 400))")
+    wait(page, "report.view(119.6, 127.4)")
+    assert_colors_can_be_read(page)
     assert page.execute_script("return document.documentElement.dataset.theme") != before
     picture(page, "other-theme")
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True},
     )
-    wait(page, "new Promise((done) => setTimeout(done, 900))")
+    until(page, "return document.getElementById('chart')._fullLayout.width <= 390")
     wait(page, "report.view(121.5, 125.5)")
     page.execute_script("document.getElementById('market').scrollIntoView()")
     picture(page, "phone")
     wide = page.execute_script("return document.documentElement.scrollWidth")
     assert wide <= 390
     assert shown(page)["text"]
+    letters = page.execute_script(
+        "return document.getElementById('chart').data.find((t) => t.type === 'heatmap')"
+        ".textfont.size"
+    )
+    assert letters >= 8
+    # What is pressed with a thumb is large enough for it, and within the page.
+    for tool in page.find_elements("css selector", ".tools button, .tools select, #theme"):
+        box = tool.rect
+        assert box["height"] >= 32
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     page.find_element("id", "theme").click()
 
 
 def test_nothing_failed_and_nothing_was_asked_of_a_network(page: Any) -> None:
-    for k in range(0, 6000, 600):
-        page.execute_script(f"scrollTo(0, {k})")
-        wait(page, "new Promise((done) => setTimeout(done, 120))")
-    empty = page.execute_script(
-        "return [...document.querySelectorAll('.figure')].filter((f) => !f.children.length).length"
-    )
-    assert empty == 0
+    for figure in page.find_elements("class name", "figure"):
+        page.execute_script("arguments[0].scrollIntoView()", figure)
+        until(page, "return arguments[0].children.length", figure)
     assert page.get_log("browser") == []
     asked = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
     addresses = [
