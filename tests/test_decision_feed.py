@@ -127,6 +127,20 @@ def test_a_crossed_book_is_one_fault_until_it_is_right() -> None:
     assert dict(feed.watch.counts) == {"crossed": 1}
 
 
+def test_a_book_that_stays_wrong_is_asked_for_anew() -> None:
+    feed, asked = Feed(), []
+    feed.run(2)
+    feed.book(bid=12)
+    began = feed.now
+    for _ in range(50):
+        feed.trade()
+        if feed.watch.wants_snapshot(feed.now):
+            asked.append((feed.now - began - 100 * MS) / SECOND)
+    assert asked == [2.0, 4.0]
+    feed.book()
+    assert not feed.watch.wants_snapshot(feed.now + SECOND)
+
+
 def test_a_second_snapshot_tells_of_a_lost_connection() -> None:
     feed = Feed()
     feed.run(2)
@@ -219,10 +233,12 @@ def test_whatever_comes(steps: list[str], timer: bool) -> None:
                 crossed = False
             case "gap":
                 feed.trade(skip=2)
-                expected += 1
+                feed.book()
+                expected, crossed = expected + 1, False
             case "duplicate":
                 feed.trade(number=feed.number)
-                expected += 1
+                feed.book()
+                expected, crossed = expected + 1, False
             case "crossed":
                 feed.book(bid=12)
                 expected += not crossed
@@ -239,8 +255,8 @@ def test_whatever_comes(steps: list[str], timer: bool) -> None:
                 feed.now += 6 * SECOND
                 if timer:
                     feed.take(feed.watch.on_time(feed.now))
-                feed.trade()
-                expected += 1
+                feed.book()
+                expected, crossed = expected + 1, False
         # Suspended and live by turns, and live only without anything wrong.
         assert [change.live for change in feed.told] == [i % 2 == 1 for i in range(len(feed.told))]
         assert feed.watch.live == (len(feed.told) % 2 == 0)
@@ -266,7 +282,10 @@ def test_two_watches_of_one_feed_say_the_same(seed: int) -> None:
     assert len(told) >= 4
 
 
-@pytest.mark.parametrize(("field", "value"), [("stale_ns", 0), ("calm_ns", -1), ("max_skew_ns", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("stale_ns", 0), ("calm_ns", -1), ("max_skew_ns", 0), ("rebuild_ns", 0)],
+)
 def test_a_bad_setting_is_named(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"`{field}`.*was {value}"):
         FeedConfig(**{field: value})

@@ -36,19 +36,23 @@ class FeedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     `stale_ns`: so long, > 0, and longer than all but one in 1,000 of the silences before, nothing
     may come. `calm_ns`: how long, >= 0, a feed must be good again before it is trusted.
     `max_skew_ns`: largest difference, > 0, between a message's time and its reception; None: not
-    looked at, for old data replayed now. `consecutive_trades`: whether trade ids are numbers that
-    rise by one. `consecutive_book`: whether the numbers of the book's messages do.
+    looked at, for old data replayed now. `rebuild_ns`: how long, > 0, a book may be wrong before a
+    new snapshot is asked for, and again each time. `consecutive_trades`: whether trade ids are
+    numbers that rise by one. `consecutive_book`: whether the numbers of the book's messages do.
     """
 
     stale_ns: int = 5 * SECOND
     calm_ns: int = SECOND
     max_skew_ns: int | None = 2 * SECOND
+    rebuild_ns: int = 2 * SECOND
     consecutive_trades: bool = False
     consecutive_book: bool = False
 
     def __post_init__(self) -> None:
         if self.stale_ns < 1:
             raise ValueError(f"`stale_ns` must be >= 1, was {self.stale_ns}")
+        if self.rebuild_ns < 1:
+            raise ValueError(f"`rebuild_ns` must be >= 1, was {self.rebuild_ns}")
         if self.calm_ns < 0:
             raise ValueError(f"`calm_ns` must be >= 0, was {self.calm_ns}")
         if self.max_skew_ns is not None and self.max_skew_ns < 1:
@@ -123,6 +127,7 @@ class FeedWatch:
         self._last_id: int | None = None
         self._recent: deque[str] = deque()
         self._ids: set[str] = set()
+        self._wrong_from: int | None = None
         self._book_seen = self._broken = self._crossed = self._skewed = self._stale = False
         # A market may be without trades for long; that its book stands still is another matter.
         self._all, self._book = (Silence(self.config.stale_ns) for _ in range(2))
@@ -177,6 +182,17 @@ class FeedWatch:
             return None
         self._stale = True
         return self._judge(now, [Fault.STALE])
+
+    def wants_snapshot(self, now: int) -> bool:
+        """Whether a new snapshot is to be asked for: the book has been wrong for `rebuild_ns`."""
+        if not (self._broken or self._crossed or self._book.over(now)):
+            self._wrong_from = None
+        elif self._wrong_from is None:
+            self._wrong_from = now
+        elif now - self._wrong_from >= self.config.rebuild_ns:
+            self._wrong_from = now
+            return True
+        return False
 
     def _arrived(self, ts: int, received: int, *streams: Silence) -> list[Fault]:
         """Look at the times of a message."""

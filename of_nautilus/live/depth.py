@@ -1,8 +1,9 @@
-"""Binance's book, rebuilt whenever changes of it were passed over.
+"""Books that are rebuilt when they are wrong: data clients that mend themselves, or when asked.
 
-Each message of the venue names the one before it. The host's client does not look at that: of a
+Each of Binance's messages names the one before it. The host's client does not look at that: of a
 message that is lost it would never know. And it tries once for a snapshot: where the venue refuses
-that one, the book would stay as it was for good.
+that one, the book would stay as it was for good. Bybit sends a snapshot with each subscription; its
+client hands on no number by which a loss could be seen, so it is rebuilt when the feed guard asks.
 """
 
 import asyncio
@@ -12,9 +13,14 @@ from typing import Any
 import msgspec
 from nautilus_trader.adapters.binance.config import BinanceDataClientConfig
 from nautilus_trader.adapters.binance.factories import BinanceLiveDataClientFactory
+from nautilus_trader.adapters.bybit.config import BybitDataClientConfig
+from nautilus_trader.adapters.bybit.factories import BybitLiveDataClientFactory
 from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
+from nautilus_trader.core import nautilus_pyo3
 from nautilus_trader.model.identifiers import InstrumentId
+
+from of_nautilus.live.feed_guard import rebuild_topic
 
 _STREAM = "@depth@"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
@@ -105,4 +111,45 @@ class BinanceDataFactory(BinanceLiveDataClientFactory):
     ) -> Any:
         client = BinanceLiveDataClientFactory.create(loop, name, config, msgbus, cache, clock)
         client.book_keeper = BookKeeper(client)
+        rebuild_when_asked(client, client.book_keeper.rebuild, msgbus)
         return client
+
+
+class BybitDataFactory(BybitLiveDataClientFactory):
+    """Makes the host's Bybit data client, whose books can be asked for anew."""
+
+    __name__ = "BybitDataFactory"
+
+    @staticmethod
+    def create(
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        config: BybitDataClientConfig,
+        msgbus: MessageBus,
+        cache: Cache,
+        clock: LiveClock,
+    ) -> Any:
+        client = BybitLiveDataClientFactory.create(loop, name, config, msgbus, cache, clock)
+
+        async def rebuild(instrument_id: InstrumentId) -> None:
+            known = nautilus_pyo3.InstrumentId.from_str(instrument_id.value)
+            depth = client._depths.get(known)
+            if depth is not None:
+                socket = client._get_ws_client_for_instrument(known)
+                await socket.unsubscribe_orderbook(known, depth)
+                await socket.subscribe_orderbook(known, depth)
+
+        rebuild_when_asked(client, rebuild, msgbus)
+        return client
+
+
+def rebuild_when_asked(
+    client: Any, rebuild: Callable[[InstrumentId], Any], msgbus: MessageBus
+) -> None:
+    """Let a client rebuild the book of one of its venue's instruments when it is asked for."""
+
+    def asked(instrument_id: InstrumentId) -> None:
+        if instrument_id.venue.value == client.id.value:
+            client.create_task(rebuild(instrument_id))
+
+    msgbus.subscribe(topic=rebuild_topic("*"), handler=asked)

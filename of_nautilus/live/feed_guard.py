@@ -9,12 +9,18 @@ from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 from nautilus_trader.model.enums import BookType, RecordFlag
+from nautilus_trader.model.identifiers import InstrumentId
 
 from of_nautilus.config import FeedGuardConfig
 from of_nautilus.data import LIVE, SUSPENDED, FeedStatus, data_type
 from of_nautilus.decision.feed import FeedChange, FeedWatch
 
 _LAST = int(RecordFlag.F_LAST)
+
+
+def rebuild_topic(instrument_id: InstrumentId | str) -> str:
+    """Return the topic on which a data client is asked for an instrument's book anew."""
+    return f"of_rebuild.{instrument_id}"
 
 
 class FeedGuard(Actor):
@@ -69,6 +75,8 @@ class FeedGuard(Actor):
         )
         if change is not None:
             self._tell(change)
+        if not self.watch.live:
+            self._mend(deltas.ts_init)
 
     def on_stop(self) -> None:
         """Say what was counted."""
@@ -82,8 +90,19 @@ class FeedGuard(Actor):
 
     def _beat(self) -> None:
         """Live: notice a silence."""
-        if self.is_running and (change := self.watch.on_time(self.clock.timestamp_ns())):
+        if not self.is_running:
+            return
+        now = self.clock.timestamp_ns()
+        if (change := self.watch.on_time(now)) is not None:
             self._tell(change)
+        self._mend(now)
+
+    def _mend(self, now: int) -> None:
+        """Ask the data client for the book anew, if it is time to."""
+        if self.watch.wants_snapshot(now):
+            instrument_id = self.config.instrument_id
+            self.log.warning(f"book to be rebuilt: counts={json.dumps(self.watch.counts)}")
+            self.msgbus.publish(topic=rebuild_topic(instrument_id), msg=instrument_id)
 
     def _tell(self, change: FeedChange) -> None:
         status = FeedStatus(

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from contextvars import ContextVar
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.venues.binance import BinanceDouble
 from tests.venues.bybit import BybitDouble
 from tests.venues.double import VenueDouble
 from tests.venues.exchange import VenueOrder
+from tests.venues.faults import Faults
 from tests.venues.feed import Deliveries
 from tests.venues.replay import node_config
 from tests.venues.script import Prompter, script
@@ -26,6 +28,8 @@ DOUBLES: dict[str, type[BinanceDouble] | type[BybitDouble]] = {
     "bybit": BybitDouble,
 }
 SIZE = Decimal("0.010")
+# The role of the order that the task at hand is about.
+_ROLE: ContextVar[str] = ContextVar("role", default="")
 SECOND = 1_000_000_000
 TRADE = {
     "risk": {
@@ -85,7 +89,7 @@ class Desk:
         self.node: ForkedNode | None = None
         self._since = 0
         self.wire = Wire(self.at)
-        self._aimed: list[tuple[str, str]] = []
+        self.at.faults = self._faults = AimedFaults()
         self._take_in = self.at.new_order
         self.at.new_order = self._new_order  # type: ignore[method-assign]
         self._stage = stage
@@ -239,16 +243,16 @@ class Desk:
 
     def aim(self, switch: str, role: str) -> None:
         """Let a fault's switch (one that counts) meet the next order of a role."""
-        self._aimed.append((switch, role))
+        self._faults.aims.append((switch, role))
 
     async def _new_order(self, **fields: Any) -> VenueOrder | None:
-        role = fields["client_id"].rpartition("-")[2]
-        for aimed in self._aimed:
-            if aimed[1] == role:
-                self._aimed.remove(aimed)
-                setattr(self.at.faults, aimed[0], getattr(self.at.faults, aimed[0]) + 1)
-                break
+        _ROLE.set(fields["client_id"].rpartition("-")[2])
         return await self._take_in(**fields)
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.at.faults = self._faults = AimedFaults()
+        self.at.feed.resume()
 
     def enter(self, side: int = 1) -> None:
         """Let a trade begin, and wait for its stop and target."""
@@ -275,6 +279,21 @@ class Desk:
         status = self.status()
         names = sorted(order.client_id for order in self.open_orders())
         return Decimal(status["position"]) == self.position and status["orders"] == names
+
+
+class AimedFaults(Faults):
+    """Faults of which some wait for the next order of a role: `aims` are (switch, role)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aims: list[tuple[str, str]] = []
+
+    def take(self, name: str) -> bool:
+        aim = (name, _ROLE.get())
+        if aim in self.aims:
+            self.aims.remove(aim)
+            return True
+        return super().take(name)
 
 
 class Wire:

@@ -9,6 +9,8 @@ from nautilus_trader.cache.cache import Cache
 from nautilus_trader.common.component import LiveClock, MessageBus
 from nautilus_trader.core import nautilus_pyo3
 
+from of_nautilus.live.depth import BybitDataFactory
+
 
 class RedirectedBybitDataFactory(BybitLiveDataClientFactory):  # type: ignore[misc]
     """Points the public websocket at the double too.
@@ -25,7 +27,7 @@ class RedirectedBybitDataFactory(BybitLiveDataClientFactory):  # type: ignore[mi
         cache: Cache,
         clock: LiveClock,
     ) -> Any:
-        client = BybitLiveDataClientFactory.create(loop, name, config, msgbus, cache, clock)
+        client = BybitDataFactory.create(loop, name, config, msgbus, cache, clock)
         address = config.base_url_http.replace("http://", "ws://", 1)
         for product in list(client._ws_clients):
             client._ws_clients[product] = nautilus_pyo3.BybitWebSocketClient.new_public(
