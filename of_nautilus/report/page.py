@@ -151,11 +151,12 @@ class _Report:
         )
 
     def _period(self) -> str:
+        named = "" if self.title == self.name else f"{self.name}: "
         if not len(self.bars):
-            return f"{self.name}: no footprint bars and no trades in {Path(self.catalog).name}"
+            return f"{named}no footprint bars and no trades in {Path(self.catalog).name}"
         first, last = self.bars.open_ts[0], self.bars.close_ts[-1]
         bars = "1 bar" if len(self.bars) == 1 else f"{len(self.bars):,} bars"
-        return f"{self.name} · {clock(first)} to {clock(last)} UTC · {bars}"
+        return f"{named}{clock(first)} to {clock(last)} UTC · {bars}"
 
     def _data(self) -> dict[str, Any]:
         bars = self.bars
