@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from of_nautilus.cli.progress import progress
 
 CONFIG = Path("configs/demo_backtest.json")
 SHIPPED = Path(__file__).parents[1] / "demo" / "run.json"
+FEE = 0.00002
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions", type=int, default=5, help="sessions of six hours (%(default)s)"
     )
+    parser.add_argument(
+        "--minutes", type=int, default=1, help="length of the bars that are read (%(default)s)"
+    )
+    parser.add_argument(
+        "--fee", type=float, default=FEE, help="share of the price, a side (%(default)s)"
+    )
     parser.add_argument("--report", metavar="DIR", help="where its page goes (the catalog)")
 
 
@@ -31,31 +39,42 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from of_nautilus.backtest import load_run_configs, run_backtest
     from of_nautilus.cli.backtest import bar, with_units
     from of_nautilus.cli.report import report_runs
+    from of_nautilus.data import EntryDecision
     from of_nautilus.demo import DemoConfig, generate
     from of_nautilus.demo.catalog import write_catalog
     from of_nautilus.errors import UserError
+    from of_nautilus.journal import read_journal
 
     began = time.perf_counter()
+    if args.minutes < 1 or 1440 % args.minutes:
+        raise UserError(f"must divide a day, was {args.minutes}", "--minutes")
+    if not 0 <= args.fee < 0.1:
+        raise UserError(f"must be in [0, 0.1), was {args.fee}", "--fee")
     try:
         config = DemoConfig(seed=args.seed, sessions=args.sessions)
     except ValueError as error:
         raise UserError(str(error), "demo", todo="give another value") from None
     with progress(desc="market", total=1.0, unit="", quiet=args.quiet) as shown:
         market = generate(config, lambda done: shown.update(done - shown.n))
-    write_catalog(market, Path(args.catalog))
-    (loaded,) = load_run_configs(_config(args.catalog))
+    write_catalog(market, Path(args.catalog), fee=f"{args.fee:.6f}")
+    (loaded,) = load_run_configs(_config(args.catalog, args.minutes))
     result = run_backtest(loaded, progress=partial(bar, quiet=args.quiet))
     planted = [p for p in market.planted if not p.near_miss]
     figures = {"catalog": args.catalog, "planted": len(planted), **result.figures}
+    figures["entry_signals"] = dict(Counter(read_journal(args.catalog, EntryDecision)["decision"]))
     figures["seconds"] = round(time.perf_counter() - began, 3)
     shown_at = report_runs([loaded], args.report or args.catalog)
     return {**with_units(figures), "report": ", ".join(shown_at)}
 
 
-def _config(catalog: str) -> Path:
-    """Return the run config, written first if it is not there or names another catalog."""
+def _config(catalog: str, minutes: int) -> Path:
+    """Return the run config, written first if it is not there or says other things.
+
+    The planted sizes and the scripted day's limits are made for bars of a minute: longer ones take
+    their sizes from the market, and the default limits.
+    """
     runs = json.loads(SHIPPED.read_text())
-    if catalog == "catalog" and CONFIG.is_file():
+    if catalog == "catalog" and minutes == 1 and CONFIG.is_file():
         return CONFIG
     for run_config in runs:
         for data in run_config["data"]:
@@ -63,7 +82,14 @@ def _config(catalog: str) -> Path:
         for actor in run_config["engine"]["actors"]:
             if "catalog" in actor["config"]:
                 actor["config"]["catalog"] = catalog
-    path = CONFIG if catalog == "catalog" else Path(catalog) / "demo_backtest.json"
+            if "flow" in actor["config"] and minutes != 1:
+                session = actor["config"]["flow"]["session"]
+                actor["config"]["flow"] = {"session": session, "bar_size": 60.0 * minutes}
+        if minutes != 1:
+            for strategy in run_config["engine"]["strategies"]:
+                del strategy["config"]["trade"]["gate"]
+    plain = catalog == "catalog" and minutes == 1
+    path = CONFIG if plain else Path(catalog) / "demo_backtest.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(runs, indent=2) + "\n")
     return path

@@ -77,7 +77,10 @@ def delta_columns(market: DemoMarket) -> DeltaColumns:
 
 
 def write_catalog(
-    market: DemoMarket, path: str | Path, progress: Callable[[float], None] | None = None
+    market: DemoMarket,
+    path: str | Path,
+    progress: Callable[[float], None] | None = None,
+    fee: str = "0.00002",
 ) -> CryptoPerpetual:
     """Write instrument, trades and book of a market, and `planted.json`; return the instrument.
 
@@ -92,6 +95,8 @@ def write_catalog(
         The catalog's folder, made if absent.
     progress : callable, optional
         Called with the share of rows handed over.
+    fee : str
+        What a side costs, as a share of the price.
 
     Raises
     ------
@@ -99,7 +104,7 @@ def write_catalog(
         If the disk is full or the catalog holds another definition of the instrument.
 
     """
-    instrument = demo_instrument()
+    instrument = demo_instrument(fee, fee)
     kinds = trade_columns(market), delta_columns(market)
     total = sum(len(rows) for rows in kinds)
     done = 0
