@@ -162,13 +162,13 @@ TABLE = [
     Row("a trade comes twice", "feed suspended", "flat", LIVE + ".test_trade_that_comes_twice"),
     Row(
         "a falsified book: bid above ask",
-        "feed suspended until the book is right",
+        "feed suspended, the book asked for anew",
         "protected",
         LIVE + ".test_book_that_is_crossed",
     ),
     Row(
         "a change of the book is lost",
-        "Binance: book rebuilt from a new snapshot; Bybit: suspended while crossed",
+        "noticed by number (Binance) or by the crossed book (Bybit), and rebuilt",
         "protected",
         LIVE + ".test_change_of_the_book_lost",
     ),
