@@ -21,6 +21,7 @@ from of_nautilus.report.numbers import net_results
 from of_nautilus.report.profile import profile_chart
 from of_nautilus.report.style import BUY, SELL
 
+_WORDED_BARS = 8  # whose cells have room for numbers in half of a page's width
 _SHARPE_DAYS = 60  # the window of the host's chart
 
 
@@ -145,6 +146,10 @@ def _renderer(make: Callable[..., go.Figure]) -> Callable[..., None]:
         for trace in made.data:
             if trace.xaxis in (None, "x") and trace.yaxis in (None, "y"):
                 trace.update(showlegend=False)
+                if trace.type == "heatmap":
+                    trace.update(showscale=False)
+                    if len(trace.x) > _WORDED_BARS:
+                        trace.update(texttemplate="")
                 fig.add_trace(trace, row=row, col=col)
         for shape in made.layout.shapes:
             if str(shape.xref).endswith("domain") and shape.y0 == shape.y1:
