@@ -65,14 +65,17 @@ def _interpolate(quantile, top):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _keep_top(quantile, sizes, top):  # type: ignore[no-untyped-def]
-    """Keep, in order, the sizes that are at least the (1.5 * above)-th largest of `sizes`."""
-    rank = max(len(sizes) - 3 * quantile.above // 2, 0)
-    floor = np.partition(sizes, rank)[rank]
-    upper = np.sort(sizes[sizes >= floor])
-    top[: len(upper)] = upper
+    """Keep, in order, the (2 * above) largest of `sizes`, and all that equal the least of them."""
+    ordered = np.sort(sizes)
+    first = max(len(ordered) - 2 * quantile.above, 0)
+    floor = ordered[first]
+    while first > 0 and ordered[first - 1] == floor:
+        first -= 1
+    kept = len(ordered) - first
+    top[:kept] = ordered[first:]
     quantile.floor = floor
-    quantile.kept = len(upper)
-    quantile.trim_at = max(3 * quantile.above, 2 * len(upper))
+    quantile.kept = kept
+    quantile.trim_at = max(4 * quantile.above, 2 * kept)
 
 
 @njit(cache=True)

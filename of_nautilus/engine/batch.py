@@ -11,7 +11,7 @@ from numba import njit
 
 from of_nautilus.core import delta, footprint, impact, profile, vpin, vwap, windows
 from of_nautilus.core.tape import tick_direction
-from of_nautilus.engine.step import has_tape_room, judge_parent, piece, side_taken, take
+from of_nautilus.engine.step import judge_parent, piece, step
 from of_nautilus.patterns import absorption, sweep, tape_sizes
 
 SPAN = 1024  # trades whose columns stay in the nearest cache
@@ -145,7 +145,6 @@ def run(state, arena, tape, tails, ts, price, size, side, start):  # type: ignor
     cells, bursts = piece(engine, arena, 0), piece(engine, arena, 1)
     hist, rows = piece(engine, arena, 2), piece(engine, arena, 3)
     prints, buckets = piece(engine, arena, 4), piece(engine, arena, 5)
-    on = engine.on
     ways = np.empty(SPAN, np.int64)
     i = start
     while i < len(ts):
@@ -163,16 +162,7 @@ def run(state, arena, tape, tails, ts, price, size, side, start):  # type: ignor
                 if code != 0:
                     return i - 1, code
                 continue
-        if on.tape and ts[i] < engine.next_event and not has_tape_room(engine, tape, tails, ts[i]):
-            return i, 7
-        taken = engine.quality.trades
-        way = np.int64(side[i])
-        code = take(
-            engine, cells, bursts, hist, rows, prints, buckets, ts[i], price[i], size[i], way
-        )
-        if on.tape and engine.quality.trades > taken:
-            way = side_taken(engine, way)
-            windows.add_trade(engine.tape, tape, engine.last_ts, price[i], size[i], way)
+        code = step(state, arena, tape, tails, ts[i], price[i], size[i], np.int64(side[i]))
         if code != 0:
             return i, code
         i += 1

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -113,12 +113,10 @@ class FlowEngine:
             view = self._arena[start : start + piece.size].reshape(piece.shape)
             setattr(self, name, view)
             start += piece.size
-        own = self._state, self._arena, self._tape, self._tails
-        self._step = direct(steps.step, own, 0, 0, 0, 0)
-        self._step_decimals = direct(steps.step_decimals, own, 0, 0.0, 0.0, 0)
-        # One trade in decimals, without a Python frame between: what it returns, `finish` takes,
-        # unless it is 0.
-        self.take = self._step_decimals if self.book is None else self._take_with_book
+        # Compiled when first asked for: who takes decimals does not need the other one.
+        self._step: Callable[[int, int, int, int], int] | None = None
+        self._decimals: Callable[[int, float, float, int], int] | None = None
+        self.take: Callable[[int, float, float, int], int] = self._first_take
         self._do_next = direct(steps.do_next, (self._state,), 0, self._closed)
         self._clear_bar = direct(steps.clear_bar, (self._state, self._cells))
 
@@ -128,26 +126,45 @@ class FlowEngine:
         """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what happened, oldest first."""
         if self.book is not None and size > 0:
             self.book.trade(ts, price, size, side)
-        code = self._step(ts, price, size, side)
-        if code == 0:
-            return _NOTHING
-        while code != steps.DONE:
+        while True:
+            step = self._step or self._bind_step()
+            code = step(ts, price, size, side)
+            if code == steps.DONE:
+                return self._taken() if self._events else _NOTHING
             if code == steps.HAPPENED:
                 self._after_trade()
-                break
+                return self._taken()
             self._make_way(code, ts, price)
-            code = self._step(ts, price, size, side)
-        return self._taken()
+
+    def _bind_step(self) -> Callable[[int, int, int, int], int]:
+        self._step = direct(steps.step, self._owned(), 0, 0, 0, 0)
+        return self._step
+
+    def _bind_decimals(self) -> Callable[[int, float, float, int], int]:
+        self._decimals = direct(steps.step_decimals, self._owned(), 0, 0.0, 0.0, 0)
+        return self._decimals
+
+    def _owned(self) -> tuple[Any, ...]:
+        return self._state, self._arena, self._tape, self._tails
 
     def on_tick(self, ts: int, price: float, size: float, side: int) -> list[Event]:
         """Take one trade as the host hands it over, in decimals; the same events as `on_trade`."""
         code = self.take(ts, price, size, side)
         return self.finish(code, ts, price, size, side) if code else _NOTHING
 
+    def _first_take(self, ts: int, price: float, size: float, side: int) -> int:
+        """Take one trade in decimals; what it returns, `finish` takes, unless it is 0.
+
+        `take` is this once, and then the compiled code without a Python frame between.
+        """
+        self.take = self._bind_decimals() if self.book is None else self._take_with_book
+        return self.take(ts, price, size, side)
+
     def _take_with_book(self, ts: int, price: float, size: float, side: int) -> int:
         if self.book is not None and size > 0:
             self.book.tick(ts, price, self._tick, size, self._lot, side)
-        return self._step_decimals(ts, price, size, side)
+        step = self._decimals or self._bind_decimals()
+        return step(ts, price, size, side)
 
     def finish(self, code: int, ts: int, price: float, size: float, side: int) -> list[Event]:
         """Return what happened at the trade for which `take` said `code`, not 0."""
@@ -156,7 +173,8 @@ class FlowEngine:
                 self._after_trade()
                 break
             self._make_way(code, int(whole_microseconds(ts)), steps_of(price, self._tick)[0])
-            code = self._step_decimals(ts, price, size, side)
+            step = self._decimals or self._bind_decimals()
+            code = step(ts, price, size, side)
         return self._taken()
 
     def on_book(self, rows: Ints, count: int) -> None:

@@ -94,12 +94,10 @@ ENGINE = record(
 )
 
 
-@njit(inline="always")
-def take(  # type: ignore[no-untyped-def]
-    engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side
-):
-    """Take one trade, the growable arrays apart; return what to do."""
-    # Inlined into each entry: a call would count references to every array on every trade.
+@njit(cache=True)
+def step(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
+    engine = state[0]
     if ts >= engine.next_event:
         return 1
     if size <= 0:
@@ -109,6 +107,11 @@ def take(  # type: ignore[no-untyped-def]
         engine.quality.outside_session += 1
         return 0
     on = engine.on
+    if on.tape and not _has_tape_room(engine, tape, tails, ts):
+        return 7
+    cells, bursts = piece(engine, arena, 0), piece(engine, arena, 1)
+    hist, rows = piece(engine, arena, 2), piece(engine, arena, 3)
+    prints, buckets = piece(engine, arena, 4), piece(engine, arena, 5)
     late = ts < engine.last_ts
     if late:
         ts = engine.last_ts
@@ -150,6 +153,8 @@ def take(  # type: ignore[no-untyped-def]
         impact.add_mid(engine.kyle, 2 * price)
         impact.add_trade(engine.kyle, price, size, side)
         impact.add_price(engine.roll, engine.roll_ring, price)
+    if on.tape:
+        windows.add_trade(engine.tape, tape, ts, price, size, side)
     if on.sizes:
         tape_sizes.add_trade(engine.sizes, rows, ts, price, size, side)
     fired = 0
@@ -161,6 +166,14 @@ def take(  # type: ignore[no-untyped-def]
     if fired > 0 or footprint.is_full(engine.bar):
         return 8
     return 0
+
+
+@njit(inline="always")
+def _has_tape_room(engine, tape, tails, ts):  # type: ignore[no-untyped-def]
+    """Return whether the ring of the rolling windows has room for one more trade."""
+    if not windows.is_full(engine.tape, tape):
+        return True
+    return windows.make_room(engine.tape, tape, tails, max(ts, engine.last_ts))
 
 
 @njit(cache=True)
@@ -207,50 +220,13 @@ def piece(engine, arena, i):  # type: ignore[no-untyped-def]
     return arena[start : start + rows * columns].reshape((rows, columns))
 
 
-@njit(inline="always")
-def has_tape_room(engine, tape, tails, ts):  # type: ignore[no-untyped-def]
-    """Return whether the ring of the rolling windows has room for one more trade."""
-    if not windows.is_full(engine.tape, tape):
-        return True
-    return windows.make_room(engine.tape, tape, tails, max(ts, engine.last_ts))
-
-
-@njit(inline="always")
-def side_taken(engine, side):  # type: ignore[no-untyped-def]
-    """Return the side that the trade just taken was given."""
-    return engine.ticker.direction if engine.on.tick_rule and side == 0 else side
-
-
-@njit(inline="always")
-def _take_one(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
-    engine = state[0]
-    taped = engine.on.tape
-    if taped and ts < engine.next_event and not has_tape_room(engine, tape, tails, ts):
-        return 7
-    cells, bursts = piece(engine, arena, 0), piece(engine, arena, 1)
-    hist, rows = piece(engine, arena, 2), piece(engine, arena, 3)
-    prints, buckets = piece(engine, arena, 4), piece(engine, arena, 5)
-    taken = engine.quality.trades
-    code = take(engine, cells, bursts, hist, rows, prints, buckets, ts, price, size, side)
-    if taped and engine.quality.trades > taken:
-        way = side_taken(engine, side)
-        windows.add_trade(engine.tape, tape, engine.last_ts, price, size, way)
-    return code
-
-
-@njit(cache=True)
-def step(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0. Return what to do (DONE, DUE, ...)."""
-    return _take_one(state, arena, tape, tails, ts, price, size, side)
-
-
 @njit(cache=True)
 def step_decimals(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
     engine = state[0]
     ticks, on_tick = steps_of(price, engine.tick)
     lots, on_lot = steps_of(size, engine.lot)
-    code = _take_one(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
+    code = step(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
     if code == 0 or code == 8:
         engine.quality.off_grid_prices += not on_tick
         engine.quality.off_grid_sizes += not on_lot

@@ -42,8 +42,7 @@ from of_nautilus.report.tables import clock
 
 PROFILE_ROWS = 90
 _POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
-    "img-src data:"
+    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src data:"
 )
 
 
