@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ class Stage:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._count = 0
+        self._count, self._lock = 0, threading.Lock()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,12 +54,13 @@ class Stage:
         """Start a node."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._count += 1
-        log = Path(self._folder.name) / f"{self._count}.log"
-        order = {"config": config, "control": control, "log": str(log)}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return ForkedNode(int(self._process.stdout.readline()), log)
+        with self._lock:
+            self._count += 1
+            log = Path(self._folder.name) / f"{self._count}.log"
+            order = {"config": config, "control": control, "log": str(log)}
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            return ForkedNode(int(self._process.stdout.readline()), log)
 
 
 class ForkedNode:
