@@ -9,6 +9,7 @@ order. Of several changes in one turn of the loop, and of those during a write, 
 import asyncio
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def write_state(path: Path, state: SavedState) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

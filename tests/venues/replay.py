@@ -49,21 +49,29 @@ class Replayed:
 
 
 class NodeProcess:
-    """A trading node in a process of its own."""
+    """A trading node in a process of its own; no venue's keys come from the environment."""
 
-    def __init__(self, config: Mapping[str, Any], control: str, folder: Path) -> None:
+    MODULE = "tests.venues.node"
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        control: str,
+        folder: Path,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self._out = folder / "captured.pickle"
         self._log = folder / "node.log"
         (folder / "node.json").write_text(json.dumps(config))
         without_keys = {
-            k: v for k, v in os.environ.items() if not k.startswith(("BINANCE", "BYBIT"))
+            k: v for k, v in environment.items() if not k.startswith(("BINANCE", "BYBIT"))
         }
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [
                     sys.executable,
                     "-m",
-                    "tests.venues.node",
+                    self.MODULE,
                     folder / "node.json",
                     self._out,
                     control,
