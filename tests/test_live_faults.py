@@ -146,7 +146,7 @@ def test_entry_without_an_answer(desks: Desks) -> None:
 def test_entry_that_comes_late(desks: Desks) -> None:
     def scenario(desk: Desk) -> float:
         fills = len(desk.at.exchange.fills)
-        desk.at.faults.order_delay_s = 4.0
+        desk.at.faults.order_delay_s = 2.5
         assert desk.signal() == "planned"
         desk.until(lambda: any(o.status == "PENDING" for o in orders(desk)), "on its way")
         desk.at.faults.order_delay_s = 0.0
