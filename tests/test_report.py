@@ -187,6 +187,12 @@ def test_zoom_switches_between_candles_and_cells(catalog: Path) -> None:
     assert [t.type for t in wide.data].count("candlestick") == 1
     assert wide.data[0].close[-1] == pytest.approx(bars.close[-1] * bars.tick)
     assert "heatmap" in [t.type for t in footprint_chart(bars).data]
+    for count, template in ((18, "%{text}"), (19, "")):
+        figure = footprint_chart(bars.part(0, count))
+        (heat,) = (t for t in figure.data if t.type == "heatmap")
+        assert heat.texttemplate == template
+        low, high = figure.layout.yaxis.range
+        assert low < bars.low[:count].min() * bars.tick < bars.high[:count].max() * bars.tick < high
     with pytest.raises(ValueError, match="`mode` must be auto, cells or candles, was 'x'"):
         footprint_chart(bars, mode="x")
     with pytest.raises(ValueError, match="`ticks_per_row` must be a multiple of 1, was 0"):

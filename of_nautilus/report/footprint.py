@@ -23,6 +23,7 @@ from of_nautilus.report.profile import add_profile, read_profile
 from of_nautilus.report.style import BUY, SELL, Theme, decimals_of, theme
 
 CELL_BARS = 60  # more bars than these are drawn as candles
+WORDED_BARS = 18  # more bars than these leave no room for numbers
 CELL_ROWS = 32  # rows of the shown range are made higher until there are no more
 ROW_STEPS = (1, 2, 5)
 
@@ -53,7 +54,7 @@ def footprint_chart(
     start, end : str, int or Timestamp, optional
         Range, as pandas reads it (integers are ns); UTC unless it says otherwise.
     mode : str
-        "cells", "candles", or "auto": cells for up to 60 bars.
+        "cells", "candles", or "auto": cells for up to 60 bars, with numbers for up to 18.
     ticks_per_row : int, optional
         Height of a row, a multiple of the bars' own; chosen to give at most 32 rows if absent.
     rule : ImbalanceRule, optional
@@ -91,6 +92,10 @@ def footprint_chart(
         _add_candles(figure, bars, colors)
     add_profile(figure, read_profile(shown), colors)
     _add_delta(figure, bars)
+    # The market fills the picture; a stop or target far from it is found by moving the axis.
+    edge = max(0.04 * float(bars.high.max() - bars.low.min()), 2.0 * shown.ticks_per_row)
+    low, high = float(bars.low.min()) - edge, float(bars.high.max()) + edge
+    figure.update_layout(yaxis={"range": [low * bars.tick, high * bars.tick]})
     if signals is not None:
         add_signals(figure, bars, signals)
     if trades is not None and notes is not None:
@@ -250,12 +255,12 @@ def _add_cells(figure: go.Figure, bars: Bars, rule: ImbalanceRule | None, colors
         z=delta * bars.lot,
         customdata=np.stack((sold, bought), -1),
         text=text,
-        texttemplate="%{text}",
+        texttemplate="%{text}" if len(bars) <= WORDED_BARS else "",
         textfont={"size": 11, "color": colors.ink},
         colorscale=[[0, colors.sell_cell], [0.5, colors.even_cell], [1, colors.buy_cell]],
         zmin=-top * bars.lot,
         zmax=top * bars.lot,
-        xgap=12,
+        xgap=12 if len(bars) <= WORDED_BARS else 4,
         ygap=1,
         showscale=False,
         hovertemplate="%{y}<br>sold %{customdata[0]} lots<br>bought %{customdata[1]} lots"

@@ -66,7 +66,7 @@ def add_trades(figure: go.Figure, bars: Bars, trades: pd.DataFrame, notes: pd.Da
     shown = trades[(trades.closed >= bars.open_ts[0]) & (trades.opened <= last)]
     for (number, trade), path in zip(shown.iterrows(), stop_paths(shown, notes), strict=True):
         for part in trade_lines(bars, trade, path):
-            figure.add_scatter(**part, legendgroup="trades", showlegend=False)
+            figure.add_scatter(**part, showlegend=False)
         figure.add_scatter(**trade_ends(bars, trade, int(number)), showlegend=False)
 
 
