@@ -13,11 +13,7 @@ from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine.config import FlowConfig
 from of_nautilus.patterns import absorption, sweep
 from of_nautilus.patterns.absorption import AbsorptionConfig, bar_absorption
-from of_nautilus.patterns.confirmations import (
-    imbalance_streak,
-    stacked_imbalances,
-    unfinished_auctions,
-)
+from of_nautilus.patterns.confirmations import confirmations
 from of_nautilus.patterns.divergence import DivergenceConfig, divergence
 from of_nautilus.patterns.exhaustion import exhaustion
 from of_nautilus.patterns.initiative import InitiativeConfig, initiative
@@ -182,15 +178,13 @@ class Detector:
                 )
             )
         ready = frozen is not None or not self.gated
-        bars = list(self._bars) if config.exhaustion or config.divergence else []
+        bars = list(self._bars)
         if config.exhaustion and ready:
             found.append(exhaustion(bars, config.exhaustion, big=big, source=not self.robust))
         if config.divergence and ready:
             found.append(divergence(bars, config.divergence, min_push=limits.push))
         if config.confirmations and ready:
-            found += stacked_imbalances(bar, rule)
-            found += unfinished_auctions(bar)
-            found.append(imbalance_streak(list(self._bars)))
+            found += confirmations(bars, rule)
         return [signal for signal in found if signal is not None]
 
     def save(self) -> dict[str, Any]:
