@@ -1,0 +1,80 @@
+"""The node of the live benchmark: `python -m benchmarks._live_node CONFIG OUT CONTROL`.
+
+It is a node as a user runs it, with two clocks: one reads when a trade's message reaches the data
+client, the other when the strategy has handed on the order that it makes at each bar's close.
+"""
+
+import re
+import sys
+import time
+from typing import Any
+
+from nautilus_trader.adapters.binance.data import BinanceCommonDataClient
+from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.identifiers import ClientOrderId
+
+from of_nautilus.data import FootprintBar
+from of_nautilus.live.flow import LiveFlow
+from of_nautilus.strategy import OrderFlowStrategy
+from tests.venues import node
+
+_NUMBER = re.compile(rb'"a": ?(\d+)')
+# The first orders load what later ones have at hand.
+_WARM_UP = 20
+
+reached: dict[str, int] = {}
+flows: list["TimedFlow"] = []
+
+
+class TimedFlow(LiveFlow):
+    """The live flow, known to the strategy: it says which trade closed a bar."""
+
+    def on_start(self) -> None:
+        flows.append(self)
+        super().on_start()
+
+
+class TimedStrategy(OrderFlowStrategy):
+    """The strategy, which on each bar places an order far from the market after all its work."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.took: list[int] = []
+        self._count = 0
+
+    def _take_bar(self, data: FootprintBar) -> None:
+        super()._take_bar(data)
+        (flow,) = flows
+        if not flow.warm or (begin := reached.get(flow._last_id)) is None:
+            return
+        self._count += 1
+        order = self.order_factory.limit(
+            self.config.instrument_id,
+            OrderSide.BUY,
+            self._instrument.make_qty(self._scale.size(1)),
+            self._price(data.close // 2),
+            client_order_id=ClientOrderId(f"B{self._count}"),
+        )
+        self.submit_order(order)
+        self.took.append(time.perf_counter_ns() - begin)
+        reached.clear()
+
+    def on_stop(self) -> None:
+        super().on_stop()
+        self.captured: Any = self.took[_WARM_UP:]
+
+
+def _timed(client: BinanceCommonDataClient, raw: bytes) -> None:
+    now = time.perf_counter_ns()
+    if b"aggTrade" in raw and (found := _NUMBER.search(raw)):
+        reached[found[1].decode()] = now
+    _handle(client, raw)
+
+
+_handle = BinanceCommonDataClient._handle_ws_message
+
+if __name__ == "__main__":
+    # What the config names must be this module, not a second one beside it.
+    sys.modules["benchmarks._live_node"] = sys.modules["__main__"]
+    BinanceCommonDataClient._handle_ws_message = _timed
+    node.main(*sys.argv[1:])

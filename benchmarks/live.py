@@ -1,0 +1,152 @@
+"""From a trade's message to the order that it leads to, in a live node over a venue's double.
+
+All indicators and detectors are on; every tenth trade closes a bar, on which the strategy decides
+and places an order: the slowest kind of trade. The node talks to its venue over sockets, trades and
+book together, and once more with an alert service that is dead.
+"""
+
+import os
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.venues.binance import BinanceDouble
+from tests.venues.replay import NodeProcess, node_config, wait_for
+from tests.venues.session import Recorded, Session
+from tests.venues.telegram import TelegramDouble
+
+BARS = {
+    "live_tick_to_order_p99_us": ("<=", 2_000.0),
+    "live_tick_to_order_dead_alerts_ratio": ("<=", 1.2),
+}
+TRADES, BAR = 5_000, 10
+MS = 4  # between two trades: 250 a second
+ROUNDS = 2
+FLOW = {
+    "bar": "tick",
+    "bar_size": BAR,
+    "session": "6h",
+    "confirmations": True,
+    "vwap": True,
+    "windows_s": [10.0, 60.0, 300.0],
+    "large_trades": True,
+    "vpin": {"bucket": 5.0},
+    "impact": True,
+    "book": {},
+}
+
+
+def run() -> dict[str, float]:
+    """Measure with the alert service answering and with it dead, in turns."""
+    session = _session()
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(ROUNDS):
+        for answers in (True, False):
+            took[answers] += _measured(session, answers)
+    alive, dead = (np.percentile(took[answers], [50, 99]) / 1000 for answers in (True, False))
+    return {
+        "live_tick_to_order_p50_us": float(alive[0]),
+        "live_tick_to_order_p99_us": float(alive[1]),
+        "live_tick_to_order_dead_alerts_p99_us": float(dead[1]),
+        "live_tick_to_order_dead_alerts_ratio": float(dead[1] / alive[1]),
+        "live_orders_measured": float(len(took[True]) + len(took[False])),
+    }
+
+
+class _Node(NodeProcess):
+    MODULE = "benchmarks._live_node"
+
+
+def _measured(session: Session, answers: bool) -> list[float]:
+    """Run one node through the session; return how long each of its orders took, ns."""
+    now = int(time.time() * 1000)
+    double = BinanceDouble(session.moved(now - session.events[0].time_ms), speed=1)
+    market = double.instrument_id
+    with ExitStack() as stack:
+        telegram = stack.enter_context(TelegramDouble(lifetime_s=240))
+        stack.enter_context(double)
+        base_url = telegram.base_url if answers else "http://127.0.0.1:9/bot"
+        actors = [
+            _component("of_nautilus.live.feed_guard:FeedGuard", "of_nautilus.config", market),
+            _component(
+                "of_nautilus.alerts:Alerts",
+                "of_nautilus.alerts",
+                None,
+                instrument_ids=[market],
+                chats=[1],
+                # Every pattern is told: several a second.
+                kinds=["signal", "entry", "feed", "execution"],
+                base_url=base_url,
+            ),
+            _component(
+                "benchmarks._live_node:TimedFlow",
+                "of_nautilus.live.config",
+                market,
+                config="LiveFlowConfig",
+                flow=FLOW,
+                catalog=None,
+            ),
+        ]
+        strategy = {
+            "strategy_path": "benchmarks._live_node:TimedStrategy",
+            "config_path": "of_nautilus.config:OrderFlowStrategyConfig",
+            "config": {"instrument_id": market, "order_id_tag": "001"},
+        }
+        config = node_config("paper_binance.json", double, actors, [strategy])
+        config["logging"] = {"log_level": "WARNING", "log_colors": False}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environment = os.environ | {"TELEGRAM_BOT_TOKEN": telegram.token}
+        node = _Node(config, f"{double.ws_url}/control", folder, environment)
+        stack.callback(node.kill)
+        wait_for(double, node, 200)
+        (took,) = (found for found in node.stop().values() if isinstance(found, list))
+    if len(took) < TRADES // BAR // 2:
+        raise RuntimeError(f"only {len(took)} orders were measured\n{node.log[-3000:]}")
+    return took
+
+
+def _component(
+    path: str, module: str, market: str | None, *, config: str = "", **fields: Any
+) -> dict[str, Any]:
+    if market is not None:
+        fields["instrument_id"] = market
+    name = config or f"{path.partition(':')[2]}Config"
+    return {"actor_path": path, "config_path": f"{module}:{name}", "config": fields}
+
+
+def _session() -> Session:
+    """A market of its own making: a random walk, with the book around it at every fourth trade."""
+    chance = np.random.default_rng(7)
+    steps = chance.choice([-1, 0, 0, 1], TRADES).cumsum() + 600_000
+    sizes = chance.integers(1, 400, TRADES)
+    buys = chance.random(TRADES) < 0.5
+    begin = 1_700_000_000_000
+    events: list[Recorded] = []
+    for i, (price, size, buy) in enumerate(zip(steps.tolist(), sizes, buys, strict=True)):
+        at = begin + MS * i
+        times = {"E": at, "T": at, "s": "BTCUSDT"}
+        if i == 0:
+            book = {"lastUpdateId": 1, **times, **_levels(price, chance, "bids", "asks")}
+            events.append(Recorded("snapshot", at, book))
+        elif i % 4 == 0:
+            depth = {"U": i, "u": i + 1, "pu": max(1, i - 3), **times}
+            depth |= {"e": "depthUpdate", **_levels(price, chance, "b", "a")}
+            events.append(Recorded("depth", at, depth))
+        trade = {"t": i + 1, "p": _text(price + bool(buy)), "q": f"{size / 1000:.3f}"}
+        events.append(Recorded("trade", at, trade | times | {"m": not buy}))
+    return Session("BTCUSDT", events)
+
+
+def _levels(price: int, chance: np.random.Generator, bids: str, asks: str) -> dict[str, Any]:
+    sizes = [f"{size / 1000:.3f}" for size in chance.integers(1, 5_000, 20)]
+    below = [[_text(price - k), sizes[k]] for k in range(10)] + [[_text(price + 1), "0.000"]]
+    above = [[_text(price + 1 + k), sizes[10 + k]] for k in range(10)] + [[_text(price), "0.000"]]
+    return {bids: below, asks: above}
+
+
+def _text(price: int) -> str:
+    return f"{price / 10:.2f}"
