@@ -44,7 +44,9 @@ def run() -> dict[str, float]:
             "report_seconds": time.perf_counter() - began,
             "report_mb": path.stat().st_size / 1e6,
         }
-        return found | {"report_open_seconds": open_seconds(path)} if CAN_OPEN else found
+        if CAN_OPEN:
+            found["report_open_seconds"] = min(open_seconds(path) for _ in range(3))
+        return found
 
 
 def open_seconds(path: Path) -> float:
