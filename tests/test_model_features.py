@@ -8,6 +8,7 @@ import pytest
 
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.demo import DemoConfig, generate
+from of_nautilus.demo.market import DemoMarket
 from of_nautilus.model.computer import ComputerConfig, FeatureComputer, merge_events
 from of_nautilus.model.features import COUNT, INDEX, NAMES
 from tests.naive import features as naive
@@ -19,7 +20,11 @@ BUCKET = 0.5  # base units
 
 
 def demo_events(**config) -> np.ndarray:
-    market = generate(DemoConfig(**config))
+    return events_of(generate(DemoConfig(**config)))
+
+
+def events_of(market: DemoMarket) -> np.ndarray:
+    """A generated market as merged events."""
     t, d = market.trades, market.deltas
     trades = np.column_stack((t.ts, t.price, t.size, t.side)).astype(np.int64)
     side = np.where(d.side < 0, 2, d.side)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from of_nautilus.cli.frame import main
+from of_nautilus.demo import DemoConfig, generate
+from of_nautilus.demo.market import DemoMarket
 from of_nautilus.errors import UserError
 from of_nautilus.model import card as card_
 from of_nautilus.model import dataset, labels, metrics, training
@@ -17,8 +19,8 @@ from of_nautilus.model.config import ModelConfig, TrainConfig, load_config
 from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
 from of_nautilus.model.forest import parse_forest
 from of_nautilus.model.prediction import Predictor
-from of_nautilus.model.quotes import Quotes
-from tests.test_model_features import SCALE, demo_events
+from of_nautilus.model.quotes import Quotes, quotes_of
+from tests.test_model_features import SCALE, demo_events, events_of
 
 S = 1_000_000_000
 HOUR = 3_600 * S
@@ -298,7 +300,6 @@ def test_a_wrong_config_is_one_line(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch) -> None:
-    from of_nautilus.demo import DemoConfig, generate
     from of_nautilus.demo.catalog import DEMO_ID, write_catalog
 
     write_catalog(generate(DemoConfig(seed=3, sessions=3, session_hours=3)), tmp_path / "cat")
@@ -344,70 +345,62 @@ def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch)
     assert "best level, next bar" in capsys.readouterr().out
 
 
-def ceiling(alpha: float) -> float:
-    """The information coefficient that a planted relation of that strength allows at most.
+def planted_correlation(alpha: float) -> float:
+    """The correlation of a minute's flow with the mid's move in the next one, as it is planted.
 
     A minute has twelve cells, each with a flow f ~ N(0, 1). A cell moves the price by 0.85 of its
-    flow, 0.527 of noise, and by alpha / 6.5 of the sum of the last twelve flows. Of the next twelve
-    cells' moves the flow that is a cells old adds (13 - a) alpha / 6.5 of itself: that is what can
-    be known. A flow still to come, with m cells after it, adds 0.85 + m alpha / 6.5 of itself.
+    flow, 0.527 of noise, and by alpha / 6.5 of the sum of the last twelve flows. So of the next
+    minute's move the flow that is a cells old adds (13 - a) alpha / 6.5 of itself, and a flow still
+    to come, with m cells after it, 0.85 + m alpha / 6.5.
     """
     unit = alpha / 6.5
-    known = sum((unit * k) ** 2 for k in range(1, 13))
-    unknown = sum((0.85 + unit * m) ** 2 + 0.527**2 for m in range(12))
-    rho = np.sqrt(known / (known + unknown))
-    return float(6 / np.pi * np.arcsin(rho / 2))  # ranks of a bivariate normal
+    known = [unit * k for k in range(1, 13)]
+    to_come = [0.85 + unit * m for m in range(12)]
+    variance = sum(w * w for w in known) + sum(w * w + 0.527**2 for w in to_come)
+    return float(sum(known) / np.sqrt(12 * variance))
 
 
-def best_guess(events: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """What somebody who knows how the market is made would forecast from its trades.
+def expected_ic(alpha: float, market: DemoMarket, data: dataset.Dataset) -> float:
+    """The information coefficient of the planted relation, as far as the features show the flow.
 
-    The volume that buyers started, less the sellers', in each of the last twelve cells of five
-    seconds, the newest with twelve times the weight of the oldest.
+    Nothing of the outcomes is in it: the planted correlation, times how closely the feature
+    follows the flow that the market was made with (`lead` at each bar's close, by ranks).
     """
-    trades = events[events[:, 0] == 0]
-    cell = -(-trades[:, 6] // (5 * S)) - 1
-    first = int(cell.min())
-    flow = np.bincount(cell - first, trades[:, 1] * trades[:, 3])
-    guess = np.convolve(flow, np.arange(12, 0, -1.0))[: len(flow)]
-    return guess[np.clip(at // (5 * S) - 1 - first, 0, len(guess) - 1)]
+    closes = market.config.start_ns + 60 * S * np.arange(1, len(market.lead) + 1)
+    at = np.searchsorted(data.ts, closes)
+    there = at < len(data.ts)
+    there[there] &= data.ts[at[there]] == closes[there]
+    seen = data.rows[at[there], INDEX["trade_imb_1m"]]
+    visible = 2 * np.sin(np.pi / 6 * metrics.information_coefficient(seen, market.lead[there]))
+    # From correlation to rank correlation of a bivariate normal.
+    return float(6 / np.pi * np.arcsin(visible * planted_correlation(alpha) / 2))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.3, 0.0])
 def test_a_demo_markets_planted_relation_is_recovered(alpha: float) -> None:
-    events = demo_events(
-        seed=11, sessions=8, ofi_alpha=alpha, planted=0, near_misses=0, episodes=False
+    market = generate(
+        DemoConfig(seed=11, sessions=8, ofi_alpha=alpha, planted=0, near_misses=0, episodes=False)
     )
-    from of_nautilus.model.quotes import quotes_of
-
+    events = events_of(market)
     data = dataset.Dataset(*dataset.compute(events, SCALE), quotes_of(events))
     train = TrainConfig(fold_hours=6, train_folds=4, test_folds=2)
-    config = msgspec.structs.replace(CONFIG, train=train)
-    results, card = trained(data, config)
+    _, card = trained(data, msgspec.structs.replace(CONFIG, train=train))
     ic = card["all"]["mag"]["ic"]
     assert card["shuffled_labels"]["covers_zero"]
     assert card["leak_suspects"] == {}
     if alpha == 0.0:
         assert ic["low"] <= 0 <= ic["high"]
         assert "cannot be told from chance" in card["verdict"]
-        return
-    rows = np.concatenate([result.fold.test for result in results])
-    returns = training.label(data, config).returns["mag"][rows]
-    there = ~np.isnan(returns)
-    guess = best_guess(events, data.ts[rows])
-    best = metrics.information_coefficient(guess[there], returns[there])
-    assert ic["low"] <= best <= ic["high"]
-    assert 0.05 < ic["low"] <= ceiling(alpha)
-    assert ceiling(alpha) == pytest.approx(0.2543, abs=1e-3)
-    assert ceiling(0.0) == 0.0
+    else:
+        assert planted_correlation(alpha) == pytest.approx(0.2345, abs=1e-4)
+        assert ic["low"] <= expected_ic(alpha, market, data) <= ic["high"]
+        assert ic["low"] > 0.05
 
 
 @pytest.mark.slow
 def test_a_prefix_of_a_market_gives_the_same_features_and_the_same_model() -> None:
     events = demo_events(seed=5, sessions=2, session_hours=6)
-    from of_nautilus.model.quotes import quotes_of
-
     train = TrainConfig(fold_hours=1, train_folds=5, test_folds=1, rounds=20, threads=1)
     config = msgspec.structs.replace(CONFIG, train=train)
     stop = int(np.searchsorted(events[:, 6], events[0, 6] + 9 * HOUR))
