@@ -26,15 +26,16 @@ class Output:
         name if empty.
     scale : int
         The power of k by which it grows when all sizes are k times as large.
-    shift : int
-        How many times the shift it moves by when all prices are shifted.
+    shift : int or None
+        How many times the shift it moves by when all prices are shifted; None for what is relative
+        to the price and so answers otherwise.
     """
 
     unit: str
     sign: int = 1
     mirror: str = ""
     scale: int = 0
-    shift: int = 0
+    shift: int | None = 0
 
 
 class FlowIndicator(Indicator):

@@ -1,18 +1,34 @@
 """Footprint bars as a Nautilus indicator."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import ClassVar
 
+from of_nautilus.core.bar_reading import (
+    bar_ratio,
+    dominant_side,
+    extreme_delta_rows,
+    next_streak,
+    totals,
+    unfinished_auction,
+)
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.ticks import MarketScale
-from of_nautilus.core.value_area import point_of_control
-from of_nautilus.engine import BarClosed, BarType, FlowConfig, FlowEngine
-from of_nautilus.indicators.base import Output, TradeIndicator
+from of_nautilus.core.value_area import point_of_control, value_area_rows
+from of_nautilus.engine import BarType
+from of_nautilus.indicators.bars import FootprintIndicator
+from of_nautilus.indicators.base import Output
+
+# Share of the volume in a bar's value area, in 1/10000.
+_VALUE_AREA = 7_000
 
 
-class Footprint(TradeIndicator):
+class Footprint(FootprintIndicator):
     """Measures how much was bought and sold aggressively at each price, bar by bar.
+
+    An auction is unfinished where both sides traded at the bar's highest row, or at its lowest: one
+    that ended has no more sellers at the high, no more buyers at the low. A side dominates a bar
+    from three times the other's volume on; bars that it dominates on end are a streak. What
+    `FootprintImbalances` reads of the same bars stands there.
 
     Parameters
     ----------
@@ -39,8 +55,22 @@ class Footprint(TradeIndicator):
         Of the newest closed bar, base units; NaN before one has closed.
     open, high, low, close : float
         Its prices.
+    delta_share : float
+        Delta over volume, -1 to 1.
+    ratio : float
+        The larger side over the smaller, which counts at least one lot.
+    streak : float
+        How many bars on end buyers (+) or sellers (-) dominated; 0 if neither does.
     point_of_control : float
         The lowest price of its row with the most volume.
+    value_area_low, value_area_high : float
+        First and last tick, in price, of the rows around it that hold 70% of the volume, grown by
+        the larger of the next two rows above and the next two below.
+    maximum_delta_price, minimum_delta_price : float
+        The lowest price of the row with the largest and the smallest delta; ties go to the row
+        nearest the close, then to the lower one.
+    unfinished_high, unfinished_low : float
+        1.0 where the auction is unfinished, else 0.0.
 
     Raises
     ------
@@ -66,7 +96,16 @@ class Footprint(TradeIndicator):
         "high": Output("price", shift=1),
         "low": Output("price", shift=1),
         "close": Output("price", shift=1),
+        "delta_share": Output("ratio", sign=-1),
+        "ratio": Output("ratio"),
+        "streak": Output("count", sign=-1),
         "point_of_control": Output("price", shift=1),
+        "value_area_low": Output("price", shift=1),
+        "value_area_high": Output("price", shift=1),
+        "maximum_delta_price": Output("price", mirror="minimum_delta_price", shift=1),
+        "minimum_delta_price": Output("price", mirror="maximum_delta_price", shift=1),
+        "unfinished_high": Output("flag"),
+        "unfinished_low": Output("flag"),
     }
 
     def __init__(
@@ -80,13 +119,9 @@ class Footprint(TradeIndicator):
     ) -> None:
         if keep < 1:
             raise ValueError(f"`keep` must be >= 1, was {keep}")
-        config = FlowConfig.bars_only(
-            bar=bar, bar_size=bar_size, ticks_per_row=ticks_per_row, session=session
-        )
-        super().__init__([str(bar), bar_size, ticks_per_row])
-        self._engine = FlowEngine(scale, config)
-        self._tick, self._lot = float(scale.tick), float(scale.lot)
+        super().__init__(scale, bar, bar_size, ticks_per_row, session)
         self.bars: deque[ClosedBar] = deque(maxlen=keep)
+        self._streak = 0
 
     @property
     def last(self) -> ClosedBar | None:
@@ -96,63 +131,120 @@ class Footprint(TradeIndicator):
     @property
     def delta(self) -> float:
         """Buyer-initiated less seller-initiated volume, base units."""
-        return self._of_last(lambda bar: bar.delta, self._lot)
+        return self._of_newest(lambda bar: bar.delta, self._lot)
 
     @property
     def volume(self) -> float:
         """All that traded, base units."""
-        return self._of_last(lambda bar: bar.volume, self._lot)
+        return self._of_newest(lambda bar: bar.volume, self._lot)
 
     @property
     def delta_minimum(self) -> float:
         """The lowest running delta, base units, <= 0."""
-        return self._of_last(lambda bar: bar.delta_min, self._lot)
+        return self._of_newest(lambda bar: bar.delta_min, self._lot)
 
     @property
     def delta_maximum(self) -> float:
         """The highest running delta, base units, >= 0."""
-        return self._of_last(lambda bar: bar.delta_max, self._lot)
+        return self._of_newest(lambda bar: bar.delta_max, self._lot)
 
     @property
     def open(self) -> float:
         """The first price."""
-        return self._of_last(lambda bar: bar.open, self._tick)
+        return self._of_newest(lambda bar: bar.open, self._tick)
 
     @property
     def high(self) -> float:
         """The highest price."""
-        return self._of_last(lambda bar: bar.high, self._tick)
+        return self._of_newest(lambda bar: bar.high, self._tick)
 
     @property
     def low(self) -> float:
         """The lowest price."""
-        return self._of_last(lambda bar: bar.low, self._tick)
+        return self._of_newest(lambda bar: bar.low, self._tick)
 
     @property
     def close(self) -> float:
         """The last price."""
-        return self._of_last(lambda bar: bar.close, self._tick)
+        return self._of_newest(lambda bar: bar.close, self._tick)
+
+    @property
+    def delta_share(self) -> float:
+        """Delta over volume, -1 to 1."""
+        return self._of_newest(lambda bar: bar.delta / bar.volume)
+
+    @property
+    def ratio(self) -> float:
+        """The larger side over the smaller, which counts at least one lot."""
+        return self._of_newest(lambda bar: bar_ratio(bar.buy, bar.sell))
+
+    @property
+    def streak(self) -> float:
+        """Bars on end that buyers (+) or sellers (-) dominated."""
+        return self._when_ready(self._streak)
 
     @property
     def point_of_control(self) -> float:
         """The lowest price of the row with the most volume."""
-        return self._of_last(_point_of_control, self._tick)
+        return self._of_newest(_point_of_control, self._tick)
 
-    def _of_last(self, number: Callable[[ClosedBar], int], unit: float) -> float:
-        return self._when_ready(round(number(self.bars[-1]) * unit, 12) if self.bars else 0.0)
+    @property
+    def value_area_low(self) -> float:
+        """The first tick of the value area, in price."""
+        return self._of_newest(lambda bar: _first_tick(bar, _value_area(bar)[0]), self._tick)
 
-    def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
-        """Update with a trade in decimals."""
-        for event in self._engine.on_tick(ts, price, size, side):
-            if isinstance(event, BarClosed):
-                self.bars.append(event.bar)
-        self._seen(ready=bool(self.bars))
+    @property
+    def value_area_high(self) -> float:
+        """The last tick of the value area, in price."""
+        return self._of_newest(
+            lambda bar: _first_tick(bar, _value_area(bar)[1] + 1) - 1, self._tick
+        )
+
+    @property
+    def maximum_delta_price(self) -> float:
+        """The lowest price of the row with the largest delta."""
+        return self._of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[0]), self._tick)
+
+    @property
+    def minimum_delta_price(self) -> float:
+        """The lowest price of the row with the smallest delta."""
+        return self._of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[1]), self._tick)
+
+    @property
+    def unfinished_high(self) -> float:
+        """1.0 where both sides traded at the highest row, else 0.0."""
+        return self._of_newest(lambda bar: unfinished_auction(bar.cells)[0])
+
+    @property
+    def unfinished_low(self) -> float:
+        """1.0 where both sides traded at the lowest row, else 0.0."""
+        return self._of_newest(lambda bar: unfinished_auction(bar.cells)[1])
+
+    def _on_bar(self, bar: ClosedBar) -> None:
+        self.bars.append(bar)
+        self._streak = next_streak(self._streak, dominant_side(bar.buy, bar.sell))
+        super()._on_bar(bar)
 
     def _reset(self) -> None:
-        self._engine.reset()
+        super()._reset()
         self.bars.clear()
+        self._streak = 0
+
+
+def _first_tick(bar: ClosedBar, row: int) -> int:
+    """Return the lowest tick of a row counted from the bar's lowest."""
+    return (bar.low_row + int(row)) * bar.ticks_per_row
 
 
 def _point_of_control(bar: ClosedBar) -> int:
-    row = bar.low_row + int(point_of_control(bar.cells[:, :3].sum(axis=1)))
-    return row * bar.ticks_per_row
+    return _first_tick(bar, point_of_control(totals(bar.cells)))
+
+
+def _value_area(bar: ClosedBar) -> tuple[int, int]:
+    low, high, _ = value_area_rows(totals(bar.cells), _VALUE_AREA, True)
+    return low, high
+
+
+def _delta_rows(bar: ClosedBar) -> tuple[int, int]:
+    most, least = extreme_delta_rows(bar.cells, bar.close // bar.ticks_per_row - bar.low_row)
+    return most, least

@@ -1,6 +1,7 @@
 """Volume profile of the session as a Nautilus indicator."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import ClassVar
 
 from numba import njit
@@ -17,8 +18,17 @@ from of_nautilus.core.profile import (
 from of_nautilus.core.record import Ints, State
 from of_nautilus.core.sessions import SessionClock
 from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
-from of_nautilus.core.value_area import VALUE_AREA_METHODS
+from of_nautilus.core.value_area import (
+    VALUE_AREA_METHODS,
+    Shape,
+    high_volume_nodes,
+    low_volume_nodes,
+    profile_shape,
+)
 from of_nautilus.indicators.base import Output, TradeIndicator
+
+# Bins that a profile is brought to before its nodes are looked for: a fine one has many by chance.
+_NODE_BINS = 40
 
 
 @njit(cache=True)
@@ -57,6 +67,11 @@ class VolumeProfile(TradeIndicator):
         NaN before the first trade.
     volume : float
         What the session traded, base units.
+    shape : Shape
+        P (volume high), b (low), D (middle), DOUBLE, or UNKNOWN.
+    high_volume_nodes, low_volume_nodes : list of float
+        The middle ticks of the rows, in price, where volume peaks above the mean by one deviation,
+        and where it dips below it by one and a half (or below a fifth of it).
     sessions : deque of Profile
         The last finished sessions, the newest last; integer ticks and lots.
     naked : NakedPocs
@@ -130,7 +145,22 @@ class VolumeProfile(TradeIndicator):
     @property
     def volume(self) -> float:
         """What the session traded, base units."""
-        return self._when_ready(float(self._scale.size(int(self._state["volume"][0]))))
+        return self._when_ready(float(self._scale.size(self._lots())))
+
+    @property
+    def shape(self) -> Shape:
+        """Where the volume lies; UNKNOWN before the first trade."""
+        return profile_shape(self._shown().hist).shape if self.initialized else Shape.UNKNOWN
+
+    @property
+    def high_volume_nodes(self) -> list[float]:
+        """Where volume peaks, in price, the lowest first."""
+        return self._prices_of(high_volume_nodes)
+
+    @property
+    def low_volume_nodes(self) -> list[float]:
+        """Where volume dips, in price, the lowest first."""
+        return self._prices_of(low_volume_nodes)
 
     @property
     def developing(self) -> Profile:
@@ -157,12 +187,28 @@ class VolumeProfile(TradeIndicator):
         self.naked.add(finished.last_ts, finished.key_prices(self._pct, self._method)[0])
         next_profile(self._state, self._hist)
 
+    def _shown(self) -> Profile:
+        """Return the profile that the outputs are of."""
+        return self.developing
+
+    def _lots(self) -> int:
+        """Return its volume."""
+        return int(self._state["volume"][0])
+
+    def _prices_of(self, nodes: Callable[[Ints, int], list[int]]) -> list[float]:
+        if not self.initialized:
+            return []
+        shown = self._shown()
+        height = shown.ticks_per_row
+        rows = [shown.low_row + row for row in nodes(shown.hist, _NODE_BINS)]
+        return [float(self._scale.price(row * height + (height - 1) // 2)) for row in rows]
+
     def _key_price(self, which: int) -> float:
         trades = int(self._state["trades"][0])
         if not trades:
             return self._when_ready(float("nan"))
         if self._read[0] != trades:
-            self._read = trades, self.developing.key_prices(self._pct, self._method)
+            self._read = trades, self._shown().key_prices(self._pct, self._method)
         return self._when_ready(float(self._scale.price(self._read[1][which])))
 
     def _reset(self) -> None:
