@@ -62,7 +62,6 @@ class LiveFlow(OrderFlowActor):
         self._task: asyncio.Task[None] | None = None
         self._last_id = ""
         self._told_until = 0
-        self._fit = True
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -71,8 +70,6 @@ class LiveFlow(OrderFlowActor):
         super().on_start()
         if self.engine is None:
             return
-        feed = data_type(FeedStatus, self.config.instrument_id)
-        self.subscribe_data(feed, instrument_id=self.config.instrument_id)
         self._tell_status(SUSPENDED)
         self._task = asyncio.get_running_loop().create_task(self._warm_up())
 
@@ -84,7 +81,7 @@ class LiveFlow(OrderFlowActor):
 
     def on_save(self) -> dict[str, bytes]:
         """Return the engine as it is, and the id of the last trade that it took."""
-        if self.engine is None or not self.warm:
+        if self.engine is None or not self._taken_up:
             return self._saved
         return {
             "of_engine": self.engine.save(),
@@ -104,12 +101,6 @@ class LiveFlow(OrderFlowActor):
         self._last_id = tick.trade_id.value
         super().on_trade_tick(tick)
 
-    def on_data(self, data: Any) -> None:
-        """Remember what others say of the feed."""
-        if isinstance(data, FeedStatus) and data.reason != WARMING:
-            self._fit = data.state == LIVE
-        super().on_data(data)
-
     def on_historical_data(self, data: Any) -> None:
         """Collect what the venue answers."""
         if isinstance(data, TradeTick):
@@ -121,6 +112,7 @@ class LiveFlow(OrderFlowActor):
         """Go through the past, then let the present in."""
         try:
             self._take_up()
+            self._taken_up = True
             await self._read_catalog()
             if self.config.recent:
                 async for page in self._recent_pages():
@@ -135,8 +127,7 @@ class LiveFlow(OrderFlowActor):
         self.warm = True
         told = " ".join(f"{name}={count}" for name, count in self.counts.items())
         self._say(f"warm: {told} bars={self.engine.bar_count if self.engine else 0}")
-        if self._fit:
-            self._tell_status(LIVE)
+        self._tell_status(LIVE)
 
     def _take_up(self) -> None:
         """Go on from the saved engine, if it is one of this config."""
@@ -278,7 +269,12 @@ class LiveFlow(OrderFlowActor):
     def _tell_status(self, state: str) -> None:
         now, instrument_id = self.clock.timestamp_ns(), self.config.instrument_id
         status = FeedStatus(
-            ts_event=now, ts_init=now, instrument_id=instrument_id, state=state, reason=WARMING
+            ts_event=now,
+            ts_init=now,
+            instrument_id=instrument_id,
+            state=state,
+            reason=WARMING,
+            source="past",
         )
         self.publish_data(data_type(FeedStatus, instrument_id), status)
 

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -246,6 +248,10 @@ def _warm_up(config: LiveConfig, instrument_id: str) -> Check:
     if not files:
         return _note("warm-up", f"no trades in {folder}{then}: no entries before a session ended")
     first, last = files[0][1], max(end for _, _, end in files)
+    hours = float(flows[0].get("past_hours", 144.0))
+    if last < time.time_ns() - hours * 3.6e12:
+        old = f"{folder} ends at {_day(last)}, more than {hours:g} hours ago{then}"
+        return _note("warm-up", f"{old}: no entries before a session ended")
     return _ok("warm-up", f"{folder} has trades {_day(first)} to {_day(last)}{then}")
 
 
@@ -255,8 +261,6 @@ def _trade_files(folder: str, instrument_id: str) -> list[tuple[str, int, int]]:
 
 
 def _day(ns: int) -> str:
-    from datetime import UTC, datetime
-
     return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M}"
 
 

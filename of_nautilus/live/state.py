@@ -112,6 +112,7 @@ class StateKeeper(Actor):
         self.path = Path(config.path)
         self.writes = 0
         self._components: list[Any] = []
+        self._flows: list[Any] = []
         self._markets: list[InstrumentId] = []
         self._engines: dict[str, dict[str, bytes]] = {}
         self._bars_closed = True
@@ -175,7 +176,7 @@ class StateKeeper(Actor):
             self._write()
 
     def _state(self) -> SavedState:
-        if self._bars_closed:
+        if self._bars_closed or not all(flow.warm for flow in self._flows):
             # An engine changes with each trade; what came after its last bar is read again.
             self._engines = {str(flow.id): flow.on_save() for flow in self._flows}
             self._bars_closed = False
