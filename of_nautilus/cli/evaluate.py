@@ -31,14 +31,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     folder = Path(config.folder) / "model"
     card = Predictor(folder).card
     runs: list[dict[str, Any]] = []
+    verdict = ""
     with progress(desc="evaluate", total=len(cases(asked)), unit="run", quiet=args.quiet) as shown:
         for done in evaluate(config, args.processes):
             runs.append(done)
+            runs.sort(key=lambda r: (not r["cost_gate"], r["entry"] != "market", r["latency_ms"]))
+            verdict = conclusion(runs)
+            # What is done is kept if the rest is not waited for.
+            fees = done["fees_bps"]
+            card["evaluation"] = {"verdict": verdict, "fees_bps": fees, "runs": runs}
+            write_card(folder, card)
             shown.update(1)
-    runs.sort(key=lambda r: (not r["cost_gate"], r["entry"] != "market", r["latency_ms"]))
-    verdict = conclusion(runs)
-    card["evaluation"] = {"verdict": verdict, "fees_bps": runs[0]["fees_bps"], "runs": runs}
-    write_card(folder, card)
     figures: dict[str, Any] = {"card": str(folder / "card.md"), "after costs": verdict}
     for r in runs:
         gate = "paying calls" if r["cost_gate"] else "every call"
