@@ -19,8 +19,6 @@ from of_nautilus.strategy import OrderFlowStrategy
 from tests.venues import node
 
 _NUMBER = re.compile(rb'"a": ?(\d+)')
-# The first orders load what later ones have at hand.
-_WARM_UP = 20
 
 reached: dict[str, int] = {}
 flows: list["TimedFlow"] = []
@@ -61,7 +59,7 @@ class TimedStrategy(OrderFlowStrategy):
 
     def on_stop(self) -> None:
         super().on_stop()
-        self.captured: Any = self.took[_WARM_UP:]
+        self.captured: Any = self.took
 
 
 def _timed(client: BinanceCommonDataClient, raw: bytes) -> None:
