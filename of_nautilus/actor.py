@@ -10,12 +10,13 @@ from of_nautilus.config import OrderFlowActorConfig
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import (
     FLOW_TYPES,
-    LIVE,
     FeedStatus,
+    FeedTrust,
     FootprintBar,
     PatternSignal,
     SessionRoll,
     data_type,
+    listen,
 )
 from of_nautilus.engine import BarClosed, Event, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.indicators.book import DeltaRows
@@ -37,6 +38,7 @@ class OrderFlowActor(Actor):
         super().__init__(config)
         self.engine: FlowEngine | None = None
         self.signals: list[Signal] = []
+        self._feed = FeedTrust()
         self._trusted = self._complete = True
         self._types = {kind: data_type(kind, config.instrument_id) for kind in FLOW_TYPES}
 
@@ -51,8 +53,7 @@ class OrderFlowActor(Actor):
             instrument.price_increment.as_decimal(), instrument.size_increment.as_decimal()
         )
         self.engine = FlowEngine(self._scale, self.config.flow)
-        feed = data_type(FeedStatus, self.config.instrument_id)
-        self.subscribe_data(feed, instrument_id=self.config.instrument_id)
+        listen(self, FeedStatus, self.config.instrument_id)
         self.subscribe_trade_ticks(self.config.instrument_id)
         if self.config.flow.book is not None:
             self._rows = DeltaRows(self._scale)
@@ -79,7 +80,7 @@ class OrderFlowActor(Actor):
     def on_data(self, data: Any) -> None:
         """Hear whether the feed is to be trusted."""
         if isinstance(data, FeedStatus):
-            self._trusted = data.state == LIVE
+            self._trusted = self._feed.hear(data)
             self._complete &= self._trusted
 
     def on_stop(self) -> None:
@@ -90,6 +91,7 @@ class OrderFlowActor(Actor):
     def on_reset(self) -> None:
         """Forget everything."""
         self.signals.clear()
+        self._feed = FeedTrust()
         self._trusted = self._complete = True
         if self.engine:
             self.engine.reset()

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from nautilus_trader.common.actor import Actor
 from nautilus_trader.core.data import Data
 from nautilus_trader.model.custom import customdataclass
 from nautilus_trader.model.data import DataType
@@ -577,7 +578,7 @@ class FeedStatus(Data):
     `reason` is what was seen first, such as `gap`, `stale`, `crossed` or `disconnected`; `count`
     how often that has been seen since the start, `since` when the suspension began (ns UTC), so
     that LIVE's `ts_event - since` is the time to recover. `counts` is JSON text of all that has
-    been counted, by reason.
+    been counted, by reason. `source` says who tells: each takes back only what it said itself.
     """
 
     instrument_id: InstrumentId = _NOWHERE
@@ -586,6 +587,22 @@ class FeedStatus(Data):
     count: int = 0
     since: int = 0
     counts: str = "{}"
+    source: str = ""
+
+
+class FeedTrust:
+    """Whether a market's data may be acted upon: nobody who watches over them says otherwise."""
+
+    def __init__(self) -> None:
+        self._against: set[str] = set()
+
+    def hear(self, status: FeedStatus) -> bool:
+        """Take what one of them says, and return whether the data may be acted upon."""
+        if status.state == LIVE:
+            self._against.discard(status.source)
+        else:
+            self._against.add(status.source)
+        return not self._against
 
 
 @customdataclass
@@ -631,6 +648,16 @@ STRATEGY_TYPES = (
     ClosedTrade,
 )
 OPERATION_TYPES = (FeedStatus, OperatorCommand)
+
+
+def listen(component: Actor, cls: type[Any], instrument_id: InstrumentId) -> None:
+    """Let a component's `on_data` have all data of one kind about an instrument.
+
+    The host's own `subscribe_data` would also ask the venue's client for it, which knows nothing of
+    our types, and says so as an error.
+    """
+    topic = f"data.{data_type(cls, instrument_id).topic}"
+    component.msgbus.subscribe(topic=topic, handler=component.handle_data)
 
 
 def data_type(cls: type[Any], instrument_id: InstrumentId) -> DataType:

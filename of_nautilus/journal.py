@@ -26,7 +26,7 @@ from of_nautilus.data import (
     OPERATION_TYPES,
     STRATEGY_TYPES,
     ClosedTrade,
-    data_type,
+    listen,
 )
 
 ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES)
@@ -48,7 +48,7 @@ class Journal(Actor):
         self._parts.begin(self.clock.timestamp_ns(), self.config.instrument_ids)
         for instrument_id in self.config.instrument_ids:
             for kind in ALL_TYPES:
-                self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+                listen(self, kind, instrument_id)
 
     def on_data(self, data: Any) -> None:
         """Keep what was published."""

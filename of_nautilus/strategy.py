@@ -43,7 +43,6 @@ from of_nautilus.core.ticks import BUY, SELL, MarketScale
 from of_nautilus.data import (
     FLATTEN,
     FLOW_TYPES,
-    LIVE,
     OPERATION_TYPES,
     PAUSE,
     RESUME,
@@ -54,6 +53,7 @@ from of_nautilus.data import (
     EntryDecision,
     ExecutionTrouble,
     FeedStatus,
+    FeedTrust,
     FootprintBar,
     JournalNote,
     LevelEvent,
@@ -62,6 +62,7 @@ from of_nautilus.data import (
     SessionRoll,
     TradeTransition,
     data_type,
+    listen,
 )
 from of_nautilus.decision.framing import SessionProfile, freeze_session
 from of_nautilus.decision.orders import (
@@ -129,6 +130,7 @@ class OrderFlowStrategy(Strategy):
         self._last = 0
         self._tick_ts = self._tick_init = 0
         self._exposed: ExecutionTrouble | None = None
+        self._feed = FeedTrust()
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class OrderFlowStrategy(Strategy):
         self._update_equity()
         self._recover()
         for kind in self._listens_to():
-            self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+            listen(self, kind, instrument_id)
         self.subscribe_trade_ticks(instrument_id)
         self._live = isinstance(self.clock, LiveClock)
         if self._live:
@@ -202,6 +204,7 @@ class OrderFlowStrategy(Strategy):
         self._saved = None
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
         self._exposed = None
+        self._feed = FeedTrust()
 
     # -- the market -------------------------------------------------------------------------------
 
@@ -253,7 +256,7 @@ class OrderFlowStrategy(Strategy):
         elif isinstance(data, Forecast):
             self.manager.model_agreement = data.agreement
         elif isinstance(data, FeedStatus):
-            self.manager.trusted = data.state == LIVE
+            self.manager.trusted = self._feed.hear(data)
         elif isinstance(data, OperatorCommand):
             self._obey(data)
 

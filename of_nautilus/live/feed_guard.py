@@ -114,6 +114,7 @@ class FeedGuard(Actor):
             count=self.watch.counts[change.fault],
             since=change.since,
             counts=json.dumps(self.watch.counts, sort_keys=True),
+            source="guard",
         )
         self.changes.append(status)
         told = f"feed {status.state}: reason={status.reason} counts={status.counts}"

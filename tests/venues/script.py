@@ -28,6 +28,7 @@ from of_nautilus.data import (
     SessionRoll,
     TradeTransition,
     data_type,
+    listen,
 )
 from of_nautilus.decision.framing import FramingConfig, freeze_session
 from tests.venues.server import Channel, VenueServer
@@ -85,7 +86,7 @@ class Script(Actor):  # type: ignore[misc]
         instrument_id = self.config.instrument_id
         self.instrument = self.cache.instrument(instrument_id)
         for kind in TOLD:
-            self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+            listen(self, kind, instrument_id)
         self.subscribe_trade_ticks(instrument_id)
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._task = asyncio.get_running_loop().create_task(self._talk())
