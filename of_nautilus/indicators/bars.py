@@ -83,6 +83,10 @@ class FootprintIndicator(BarIndicator):
         bar = self._newest
         return self._when_ready(0.0 if bar is None else round(number(bar) * unit, 12))
 
+    def _price_of_newest(self, ticks: Callable[[ClosedBar], int]) -> float:
+        bar = self._newest
+        return self._when_ready(0.0 if bar is None else float(self._scale.price(ticks(bar))))
+
     def _reset(self) -> None:
         super()._reset()
         self._newest = None

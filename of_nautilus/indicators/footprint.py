@@ -151,22 +151,22 @@ class Footprint(FootprintIndicator):
     @property
     def open(self) -> float:
         """The first price."""
-        return self._of_newest(lambda bar: bar.open, self._tick)
+        return self._price_of_newest(lambda bar: bar.open)
 
     @property
     def high(self) -> float:
         """The highest price."""
-        return self._of_newest(lambda bar: bar.high, self._tick)
+        return self._price_of_newest(lambda bar: bar.high)
 
     @property
     def low(self) -> float:
         """The lowest price."""
-        return self._of_newest(lambda bar: bar.low, self._tick)
+        return self._price_of_newest(lambda bar: bar.low)
 
     @property
     def close(self) -> float:
         """The last price."""
-        return self._of_newest(lambda bar: bar.close, self._tick)
+        return self._price_of_newest(lambda bar: bar.close)
 
     @property
     def delta_share(self) -> float:
@@ -186,29 +186,27 @@ class Footprint(FootprintIndicator):
     @property
     def point_of_control(self) -> float:
         """The lowest price of the row with the most volume."""
-        return self._of_newest(_point_of_control, self._tick)
+        return self._price_of_newest(_point_of_control)
 
     @property
     def value_area_low(self) -> float:
         """The first tick of the value area, in price."""
-        return self._of_newest(lambda bar: _first_tick(bar, _value_area(bar)[0]), self._tick)
+        return self._price_of_newest(lambda bar: _first_tick(bar, _value_area(bar)[0]))
 
     @property
     def value_area_high(self) -> float:
         """The last tick of the value area, in price."""
-        return self._of_newest(
-            lambda bar: _first_tick(bar, _value_area(bar)[1] + 1) - 1, self._tick
-        )
+        return self._price_of_newest(lambda bar: _first_tick(bar, _value_area(bar)[1] + 1) - 1)
 
     @property
     def maximum_delta_price(self) -> float:
         """The lowest price of the row with the largest delta."""
-        return self._of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[0]), self._tick)
+        return self._price_of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[0]))
 
     @property
     def minimum_delta_price(self) -> float:
         """The lowest price of the row with the smallest delta."""
-        return self._of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[1]), self._tick)
+        return self._price_of_newest(lambda bar: _first_tick(bar, _delta_rows(bar)[1]))
 
     @property
     def unfinished_high(self) -> float:

@@ -71,6 +71,7 @@ class ParentOrders(TradeIndicator):
 
     def __init__(self, scale: MarketScale) -> None:
         super().__init__([str(scale.tick), str(scale.lot)])
+        self._scale = scale
         self._tick, self._lot = float(scale.tick), float(scale.lot)
         self._lots_per_unit = float(1 / scale.lot)
         self._start()
@@ -102,22 +103,22 @@ class ParentOrders(TradeIndicator):
     @property
     def first(self) -> float:
         """The price of its first print."""
-        return self._field("first", self._tick)
+        return self._price("first")
 
     @property
     def last(self) -> float:
         """The price of its last print."""
-        return self._field("last", self._tick)
+        return self._price("last")
 
     @property
     def low(self) -> float:
         """Its lowest price."""
-        return self._field("low", self._tick)
+        return self._price("low")
 
     @property
     def high(self) -> float:
         """Its highest price."""
-        return self._field("high", self._tick)
+        return self._price("high")
 
     @property
     def average(self) -> float:
@@ -153,6 +154,9 @@ class ParentOrders(TradeIndicator):
         elif step_parent(self._open, self._order, ts, ticks, lots, side, 0, trade_id):
             self.completed += 1
         self._seen(ready=self.completed > 0)
+
+    def _price(self, name: str) -> float:
+        return self._when_ready(float(self._scale.price(int(self._order[name][0]))))
 
     def _field(self, name: str, unit: float = 1.0) -> float:
         return self._when_ready(round(int(self._order[name][0]) * unit, 12))
