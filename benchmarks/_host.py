@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -117,8 +117,8 @@ def deltas(batches: int = 1) -> list[OrderBookDelta]:
     return made
 
 
-def seconds(component: Any, data: list[Any], *, book: bool = False) -> float:
-    """Return how long the host takes to run `data` past one actor or strategy."""
+def seconds(components: Sequence[Any], data: list[Any], *, book: bool = False) -> float:
+    """Return the processor time that the host takes to run `data` past actors and strategies."""
     engine = BacktestEngine(
         BacktestEngineConfig(
             logging=LoggingConfig(bypass_logging=True),
@@ -134,10 +134,11 @@ def seconds(component: Any, data: list[Any], *, book: bool = False) -> float:
     )
     engine.add_instrument(INSTRUMENT)
     engine.add_data(data)
-    if isinstance(component, Strategy):
-        engine.add_strategy(component)
-    else:
-        engine.add_actor(component)
+    for component in components:
+        if isinstance(component, Strategy):
+            engine.add_strategy(component)
+        else:
+            engine.add_actor(component)
     gc.collect()
     begin = time.process_time()
     engine.run()
@@ -152,16 +153,16 @@ def idle(*, book: bool = False) -> Idle:
 
 
 def ratio(
-    component: Callable[[], Any], data: list[Any], *, book: bool = False
+    components: Callable[[], Sequence[Any]], data: list[Any], *, book: bool = False
 ) -> tuple[float, float]:
-    """Return a component's time over the floor's, in turn, and the floor's own in ns an event.
+    """Return the time of some components over the floor's, in turn, and the floor's in ns an event.
 
     The median over the rounds of the ratio pair by pair: it holds when the machine's speed drifts.
     """
     pairs = []
     for _ in range(ROUNDS):
-        floor = seconds(idle(book=book), data, book=book)
-        pairs.append((seconds(component(), data, book=book) / floor, floor))
+        floor = seconds([idle(book=book)], data, book=book)
+        pairs.append((seconds(components(), data, book=book) / floor, floor))
     return (
         statistics.median(pair[0] for pair in pairs),
         statistics.median(pair[1] for pair in pairs) / len(data) * 1e9,
