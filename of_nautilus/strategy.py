@@ -110,7 +110,9 @@ _LIVE = (
     OrderStatus.PENDING_UPDATE,
     OrderStatus.TRIGGERED,
 )
+# How often the manager sees to its limits: with an order or a position, and without.
 _CHECK_NS = 1_000_000_000
+_IDLE_CHECK_NS = 60_000_000_000
 _EXTERNAL = StrategyId("EXTERNAL")
 
 
@@ -209,7 +211,7 @@ class OrderFlowStrategy(Strategy):
     # -- the market -------------------------------------------------------------------------------
 
     def on_trade_tick(self, tick: TradeTick) -> None:
-        """Once a second, and at a session's end, let the manager see to its limits."""
+        """Let the manager see to its limits, once a second while anything is open."""
         if tick.ts_event < self._next_check or self.manager is None:
             return
         self._last = self._ticks(tick.price.as_decimal())
@@ -219,8 +221,12 @@ class OrderFlowStrategy(Strategy):
     def _beat(self) -> None:
         """Live, once a second: watch over the orders while no trade comes."""
         try:
-            if self.is_running and self._now() >= self._next_check:
+            if not self.is_running:
+                return
+            if self._now() >= self._next_check:
                 self._check(self._now())
+            else:
+                self._check_position(self._now())
         except Exception as error:
             # The event loop would only log it.
             self.log.exception("guard failed", error)
@@ -233,7 +239,7 @@ class OrderFlowStrategy(Strategy):
 
     def _check(self, ts: int) -> None:
         assert self.manager is not None
-        self._next_check = ts + _CHECK_NS
+        self._next_check = ts + (_IDLE_CHECK_NS if self.manager.idle else _CHECK_NS)
         self._update_equity()
         self._check_position(ts)
         self._do(self.manager.on_time(ts, self._last or None))
@@ -376,6 +382,7 @@ class OrderFlowStrategy(Strategy):
         try:
             while self._todo:
                 output = self._todo.popleft()
+                self._next_check = 0
                 if isinstance(output, OrderCommand):
                     self._order(output)
                 else:

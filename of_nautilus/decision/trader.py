@@ -191,6 +191,11 @@ class TradeManager:
         self._collect(commands, plan, view.ts)
         return self._flush()
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is no trade, nor an order or a position that might make one."""
+        return self.state.phase in (Phase.NONE, Phase.WATCHING) and self.state.orders.idle
+
     def status(self, stale: bool = False) -> tuple[Status, tuple[bool, ...]]:
         """Return the instrument's status and its six steps."""
         near = self.price is not None and self._nearest(self.price) is not None
@@ -241,12 +246,11 @@ class TradeManager:
 
     def _absorption(self, signal: Seen) -> None:
         """Turn an absorption into an entry, a warning, or a refusal."""
-        phase = self.state.phase
         if self.state.in_trade:
             self._opposite(signal)
             return
-        orders = self.state.orders
-        if phase not in (Phase.NONE, Phase.WATCHING) or not orders.idle:
+        if not self.idle:
+            orders = self.state.orders
             numbers = (("open_orders", len(orders.working)), ("foreign", orders.foreign))
             self._refuse(signal, Refusal("busy", numbers))
             return
