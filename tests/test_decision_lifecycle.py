@@ -229,9 +229,9 @@ def test_entry_goes_alone_and_the_stop_follows_the_fill() -> None:
     assert trade.on(Kind.ABSORPTION_OK, plan=LONG) == [SubmitEntry(1, 1, 10, None, None)]
     assert trade.accept(1) == []
     assert trade.fill(1, 4, 1000) == [PlaceStop(2, -1, 4, 980)]
-    # More of the entry fills before the stop is answered: one stop at a time is in flight.
-    assert trade.fill(1, 6, 1001) == []
-    assert trade.accept(2) == [PlaceStop(3, -1, 10, 980), PlaceTarget(4, -1, 10, 1060)]
+    # More of the entry fills before the stop is answered: the rest does not wait for the answer.
+    assert trade.fill(1, 6, 1001) == [PlaceStop(3, -1, 10, 980)]
+    assert trade.accept(2) == [PlaceTarget(4, -1, 10, 1060)]
     assert trade.accept(3) == [CancelOrder(2, Role.STOP)]
     assert trade.gone(2) == []
     assert trade.state.orders.position == 10

@@ -169,7 +169,10 @@ class Stepper:
         return self.state.plan
 
     def _protect(self, position: int) -> None:
-        """One stop of the position's size; the old one goes once the new one is live."""
+        """One stop of the position's size; the old one goes once the new one is live.
+
+        A position that grows while its stop is on the way does not wait for it.
+        """
         side = -1 if position > 0 else 1
         stops = [order for order in self.of(Role.STOP) if not order.leaving]
         newest = stops[-1] if stops else None
@@ -178,7 +181,8 @@ class Stepper:
             and newest.price == self.state.stop
             and newest.leaves == abs(position)
         )
-        if newest is None or (newest.status is Status.LIVE and not right):
+        short = newest is not None and newest.leaves < abs(position)
+        if newest is None or (not right and (short or newest.status is Status.LIVE)):
             key = self.send(Role.STOP, side, abs(position), self.state.stop)
             self.commands.append(PlaceStop(key, side, abs(position), self.state.stop))
         elif newest.status is Status.LIVE:
