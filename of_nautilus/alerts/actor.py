@@ -25,6 +25,7 @@ from of_nautilus.data import (
     OperatorCommand,
     SessionRoll,
     data_type,
+    listen,
 )
 from of_nautilus.decision.orders import Role
 
@@ -81,7 +82,7 @@ class Alerts(Actor):
         self.bot.start()
         for instrument_id in self.config.instrument_ids:
             for kind in _TYPES:
-                self.subscribe_data(data_type(kind, instrument_id), instrument_id=instrument_id)
+                listen(self, kind, instrument_id)
         self.msgbus.subscribe(topic=_ORDERS, handler=self.bot.hear)
         self._greet()
 
