@@ -235,11 +235,41 @@ def test_tracker_takes_the_hosts_trades() -> None:
     assert tracker.ask_traded == pytest.approx(shown / 1000)
     assert tracker.ask_pulled == tracker.bid_traded == 0.0
     assert tracker.replenishment(-1, 100.1) == 1.0
+    # The best ask went, and all of it by that trade.
+    gone = tracker.consumed(-1)
+    assert (gone.levels, gone.lots, gone.start, gone.end) == (1, shown, 1_001, 1_001)
+    assert tracker.consumed(1).levels == 0
+    with pytest.raises(ValueError, match="`side` must be 1 or -1, was 0"):
+        tracker.consumed(0)
+    with pytest.raises(ValueError, match=r"`seconds` must be in \(0, 10\], was 11.0"):
+        tracker.consumed(1, 11.0)
     assert math.isnan(tracker.replenishment(1, 100.0))
     assert math.isnan(tracker.resilience)
     assert math.isnan(tracker.half_life)
     with pytest.raises(ValueError, match="`side` must be 1 or -1, was 2"):
         tracker.replenishment(2, 100.0)
+
+
+def test_path_impact_and_thin_levels() -> None:
+    book = BookMeasures(SCALE)
+    assert book.path == 0
+    assert math.isnan(book.impact(1, 0.01))
+    assert book.thin_levels(1) == []
+    levels = [(1, price, 40) for price in (1_000, 999, 998)] + [(2, 1_001, 20), (2, 1_002, 4)]
+    levels += [(2, 1_003, 20), (2, 1_004, 20)]
+    rows = [(4, 0, 0, 0, 32, 1, 0), *((1, *level, 32, 1, 0) for level in levels)]
+    rows[-1] = (*rows[-1][:4], 160, 1, 0)
+    book.update_raw(np.array(rows, np.int64))
+    assert book.path == 1
+    # 20 lots half a tick and 2 lots one and a half ticks above the mid.
+    assert book.impact(1, 0.022) == pytest.approx((20 * 0.5 + 2 * 1.5) / 22)
+    assert book.impact(-1, 0.040) == 0.5
+    assert math.isnan(book.impact(1, 1.0))
+    # A quarter of the median of 20, 4, 20, 20 is 5.
+    assert book.thin_levels(-1) == [100.2]
+    assert book.thin_levels(1) == []
+    with pytest.raises(ValueError, match="`side` must be 1 or -1, was 0"):
+        book.thin_levels(0)
 
 
 def test_micro_price_is_the_weighted_mid_until_fitted() -> None:

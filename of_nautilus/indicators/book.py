@@ -13,8 +13,8 @@ from nautilus_trader.model.data import OrderBookDeltas, OrderBookDepth10, TradeT
 from nautilus_trader.model.objects import FIXED_PRECISION
 
 from of_nautilus.core.book import F_LAST, NO_PRICE
-from of_nautilus.core.book_flow import BookFlow
-from of_nautilus.core.book_measures import spread_z, step_impact
+from of_nautilus.core.book_flow import BookFlow, Consumed
+from of_nautilus.core.book_measures import spread_z, step_impact, thin_levels, thin_limit_of
 from of_nautilus.core.book_tracker import replenishment_at
 from of_nautilus.core.microprice import (
     add_quote,
@@ -177,7 +177,7 @@ class BookIndicator(FlowIndicator):
 
 
 class BookMeasures(BookIndicator):
-    """Measures what the book shows: spread, depth, imbalance, slope, weighted mid.
+    """Measures what the book shows: spread, depth, imbalance, slope, weighted mid, impact.
 
     Depth and ratio are of the best five levels. An imbalance is ``(B - A) / (B + A)`` over the best
     1, 3, 5, 10 or all levels, from -1 (only asks) to 1 (only bids). A slope is the ticks that 100
@@ -314,6 +314,20 @@ class BookMeasures(BookIndicator):
         lots = round(size / self._lot)
         state = flow.state["book"]
         return float(step_impact(state, flow.window, flow.blocks, flow.far, max(side, 0), lots))
+
+    def thin_levels(self, side: int) -> list[float]:
+        """Return the prices of a side's thin levels, the best first; none while not ready.
+
+        Thin is what holds less than a quarter of the median size of the side's best 20 levels.
+        `side` is +1 for bids, -1 for asks.
+        """
+        if side not in (1, -1):
+            raise ValueError(f"`side` must be 1 or -1, was {side}")
+        if not self.initialized:
+            return []
+        top, at = self.flow.top, 0 if side > 0 else 1
+        prices = thin_levels(top, at, thin_limit_of(top, at))
+        return [float(self.scale.price(price)) for price in prices]
 
 
 class SpreadZScore(BookIndicator):
@@ -457,6 +471,19 @@ class BookTracker(BookIndicator):
             raise ValueError(f"`side` must be 1 or -1, was {side}")
         ticks = round(price / self._tick)
         return replenishment_at(self.flow.flows, 0 if side > 0 else 1, ticks)
+
+    def consumed(self, side: int, seconds: float = 10.0) -> Consumed:
+        """Return what trades consumed of bids (side 1) or asks (-1) in the last `seconds`, <= 10.
+
+        A level is consumed where trades took more than half of it. Ticks and lots, up to the last
+        batch of the book.
+        """
+        if side not in (1, -1):
+            raise ValueError(f"`side` must be 1 or -1, was {side}")
+        if not 0.0 < seconds <= 10.0:
+            raise ValueError(f"`seconds` must be in (0, 10], was {seconds}")
+        now = int(self.flow.state["book"]["ts"][0])
+        return self.flow.consumed(0 if side > 0 else 1, now, round(seconds * 1e9))
 
     @property
     def resilience(self) -> float:
