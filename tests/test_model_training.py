@@ -308,6 +308,12 @@ def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch)
         "instrument_id": DEMO_ID,
         "folder": str(tmp_path / "model"),
         "train": {"fold_hours": 1, "train_folds": 4, "test_folds": 2, "rounds": 20},
+        "evaluate": {
+            "rules": {"max_position": 1, "threshold": 0, "long": 0.5, "short": 0.5},
+            "latencies_ms": [50],
+            "maker_fee_bps": 1,
+            "taker_fee_bps": 2,
+        },
     }
     path = tmp_path / "model.json"
     path.write_text(json.dumps(told))
@@ -341,6 +347,23 @@ def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch)
     assert json.loads((tmp_path / "out.json").read_text())["folds"] == len(whole.card["folds"]) == 2
     prediction = whole.predict(rows[-1])
     assert 0 < prediction.p_up_1m < 1
+    assert main(["evaluate", str(path), "--processes", "1"]) == 0
+    assert "hit rate to break even" in capsys.readouterr().out
+    told = Predictor(tmp_path / "model" / "model").card["evaluation"]
+    assert [(r["entry"], r["latency_ms"], r["cost_gate"]) for r in told["runs"]] == [
+        ("market", 50, True), ("limit", 50, True), ("market", 50, False), ("limit", 50, False),
+    ]  # fmt: skip
+    every = told["runs"][2]
+    assert every["trades"] > 10
+    assert every["fees_paid_bps"] == pytest.approx(4.0, abs=0.01)
+    earned = every["gross_bps"]["value"] - every["fees_paid_bps"]
+    assert every["net_bps"]["value"] == pytest.approx(earned)
+    assert 0 < every["hit_rate"] < every["break_even_hit_rate"]
+    assert every["trades"] >= told["runs"][0]["trades"]
+    assert (
+        "## The rule through the host's engine"
+        in (tmp_path / "model" / "model" / "card.md").read_text()
+    )
     assert main(["study", "ofi", DEMO_ID, "--catalog", str(tmp_path / "cat")]) == 0
     assert "best level, next bar" in capsys.readouterr().out
 
