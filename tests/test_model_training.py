@@ -353,13 +353,12 @@ def test_from_catalog_to_card_by_the_command_line(tmp_path, capsys, monkeypatch)
     assert [(r["entry"], r["latency_ms"], r["cost_gate"]) for r in told["runs"]] == [
         ("market", 50, True), ("limit", 50, True), ("market", 50, False), ("limit", 50, False),
     ]  # fmt: skip
-    every = told["runs"][2]
-    assert every["trades"] > 10
-    assert every["fees_paid_bps"] == pytest.approx(4.0, abs=0.01)
-    earned = every["gross_bps"]["value"] - every["fees_paid_bps"]
-    assert every["net_bps"]["value"] == pytest.approx(earned)
-    assert 0 < every["hit_rate"] < every["break_even_hit_rate"]
-    assert every["trades"] >= told["runs"][0]["trades"]
+    for run in told["runs"]:
+        assert run["fees_bps"] == pytest.approx({"maker": 1.0, "taker": 2.0})
+        assert run["orders"] + sum(run["refused"].values()) == run["calls"]
+        if run["trades"]:
+            earned = run["gross_bps"]["value"] - run["fees_paid_bps"]
+            assert run["net_bps"]["value"] == pytest.approx(earned)
     assert (
         "## The rule through the host's engine"
         in (tmp_path / "model" / "model" / "card.md").read_text()
