@@ -30,12 +30,14 @@ MAKE: dict[str, dict[str, Any]] = {
     "KyleLambda": {"scale": SCALE},
     "ParentOrders": {"scale": SCALE},
     "RollSpread": {"scale": SCALE},
+    "RollingDelta": {"scale": SCALE, "bar_size": 5.0},
     "RollingFlow": {"scale": SCALE},
     "RollingVolumeProfile": {"scale": SCALE, "bar_size": 5.0},
     "TradeClassifier": {"scale": SCALE},
     "VolumeProfile": {"scale": SCALE},
     "VolumeWeightedAveragePrice": {"scale": SCALE},
     "Vpin": {"lot": LOT, "bucket": 1.0},
+    "VwapDeviationSignal": {"scale": SCALE},
 }
 BAD: dict[str, dict[str, Any]] = {
     "AmihudIlliquidity": {"window": 0},
@@ -47,12 +49,14 @@ BAD: dict[str, dict[str, Any]] = {
     "FootprintImbalances": {"rule": "none"},
     "KyleLambda": {"seconds": 0.0},
     "RollSpread": {"window": 2},
+    "RollingDelta": {"bars": 0},
     "RollingFlow": {"seconds": 0.0},
     "RollingVolumeProfile": {"bars": 0},
     "TradeClassifier": {"quote_lag": -1.0},
     "VolumeProfile": {"pct": 0.0},
     "VolumeWeightedAveragePrice": {"session": "NOON"},
     "Vpin": {"bucket": 0.0},
+    "VwapDeviationSignal": {"large_min": -0.1},
 }
 # Parameters in base units: they grow with the sizes.
 IN_SIZES = {"BulkVpin": "bucket", "Vpin": "bucket"}

@@ -3,6 +3,7 @@
 import itertools
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,16 @@ from of_nautilus.indicators.illiquidity import AmihudIlliquidity
 from of_nautilus.indicators.imbalances import FootprintImbalances
 from of_nautilus.indicators.parents import ParentOrders
 from of_nautilus.indicators.profile import VolumeProfile
+from of_nautilus.indicators.rolling_delta import RollingDelta
 from of_nautilus.indicators.rolling_profile import RollingVolumeProfile
 from of_nautilus.indicators.vpin import BulkVpin, Vpin
+from of_nautilus.indicators.vwap_signal import VwapDeviationSignal
 from tests.naive import bars as naive_bars
 from tests.naive import imbalance as naive_imbalance
 from tests.naive import impact as naive_impact
 from tests.naive import profile as naive_profile
 from tests.naive import tape as naive_tape
+from tests.recorded import bitcoin
 
 SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
 BTC = InstrumentId.from_str("BTCUSDT-PERP.BINANCE")
@@ -216,6 +220,47 @@ def test_rolling_profile(rows: list[Row], closed: list[list[Row]]) -> None:
     assert found.volume == pytest.approx(sum(row[2] for row in held) * 0.001, rel=1e-12)
 
 
+def test_rolling_delta(rows: list[Row], closed: list[list[Row]]) -> None:
+    found = feed(RollingDelta(SCALE, bars=8, bar_size=BAR), rows)
+    held = [row for bar in closed[-8:] for row in bar]
+    assert found.value == pytest.approx(naive_bars.running_delta(held)[-1] * 0.001, rel=1e-12)
+
+
+def test_signal_of_a_price_away_from_its_vwap(rows: list[Row]) -> None:
+    found = VwapDeviationSignal(SCALE, seconds=5.0, large_min=0.3, quantile=0.8, sizes=50)
+    orders = naive_tape.parents(rows)
+    above = naive_tape.trailing_quantile([order["lots"] for order in orders], 0.8, 50)
+    complete = -1
+    seen = set()
+    for i, row in enumerate(rows):
+        before = rows[i - 1] if i else None
+        complete += before is None or (before[0], before[3]) != (row[0], row[3])
+        feed(found, [row])
+        if i % 7 or not found.initialized:
+            continue
+        ts, ticks = row[:2]
+        held = [other for other in rows[: i + 1] if other[0] > ts - 5 * SECOND]
+        buy, sell = (sum(o[2] for o in held if o[3] == side) for side in (1, -1))
+        mean = sum(o[1] * o[2] for o in rows[: i + 1]) / sum(o[2] for o in rows[: i + 1])
+        lean = 1 if ticks > mean else -1
+        large = sum(
+            order["lots"]
+            for order, limit in zip(orders[:complete], above, strict=False)
+            if order["side"] == lean and order["ts"] > ts - 5 * SECOND and order["lots"] > limit
+        )
+        share = large / max(buy if lean > 0 else sell, 1)
+        if buy == sell:
+            expected = 0
+        elif (buy > sell) != (lean > 0):
+            expected = -2 * lean
+        else:
+            expected = lean if share >= 0.3 else 0
+        assert found.value == expected
+        assert found.signal == expected
+        seen.add(expected)
+    assert {0, 1, -2} <= seen or {0, -1, 2} <= seen
+
+
 def test_composite_profile(rows: list[Row]) -> None:
     found = feed(CompositeVolumeProfile(SCALE, past=1, ticks_per_row=5, session="1min"), rows)
     first = rows[-1][0] // MINUTE * MINUTE - MINUTE
@@ -326,6 +371,36 @@ def test_parent_orders(rows: list[Row]) -> None:
     orders.update_raw(rows[-1][0], 100.0, 0.0, 1)
     assert orders.bad_sizes == 1
     assert orders.completed == len(expected)
+
+
+def test_on_a_recorded_market(real_data: Path) -> None:
+    trades, ids = bitcoin(real_data)
+    rows, numbers = trades.first(4000).rows(), ids[:4000].tolist()
+    orders = ParentOrders(SCALE)
+    for row, number in zip(rows, numbers, strict=True):
+        orders.handle_trade_tick(tick(row, str(number)))
+    expected = naive_tape.parents(rows, numbers)[:-1]
+    assert orders.completed == len(expected)
+    assert orders.size == pytest.approx(expected[-1]["lots"] * 0.001, rel=1e-12)
+    closed = naive_bars.bars(rows, "TIME", SECOND)[0][:-1]
+    readings = [naive_bars.reading(bar, 1) for bar in closed]
+    amihud = feed(AmihudIlliquidity(SCALE, window=20, bar_size=1.0), rows)
+    value = naive_impact.amihud([(bar["close"], bar["dollars"]) for bar in readings], 20)
+    assert amihud.value == pytest.approx(value / (0.1 * 0.001), rel=1e-12)
+    tape = TradeClassifier(SCALE, Classification.TICK_RULE, flags=False)
+    found = [tape.update_raw(ts, at * 0.1, lots * 0.001, side) for ts, at, lots, side in rows]
+    assert found == classify_by_ticks([row[1] for row in rows])
+    right = sum(told == row[3] for told, row in zip(found, rows, strict=True))
+    # On this market the tick rule finds most of the venue's flags.
+    assert right > 0.9 * len(rows)
+
+
+def classify_by_ticks(prices: list[int]) -> list[int]:
+    side, found = 0, [0]
+    for before, after in itertools.pairwise(prices):
+        side = (after > before) - (after < before) or side
+        found.append(side)
+    return found
 
 
 def test_bars_count_what_is_bad() -> None:
