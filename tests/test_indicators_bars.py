@@ -258,7 +258,7 @@ def test_signal_of_a_price_away_from_its_vwap(rows: list[Row]) -> None:
         assert found.value == expected
         assert found.signal == expected
         seen.add(expected)
-    assert {0, 1, -2} <= seen or {0, -1, 2} <= seen
+    assert seen == {-2, -1, 0, 1, 2}
 
 
 def test_composite_profile(rows: list[Row]) -> None:
