@@ -28,7 +28,7 @@ lint: setup
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]
-	$(PY) -m pytest -q -p tests.plugin -n 2 --dist worksteal $(ARGS)
+	$(PY) -m pytest -q -p tests.plugin -n 2 --dist loadgroup $(ARGS)
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+_LIVE = ("test_live_", "test_venue_", "test_alerts_", "test_model_live")
+
 # Numba names a cached function's files by counting what it finds: two processes that compile a
 # function for different types at the same moment may take one name for both.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -13,5 +15,11 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow tests behind the others, each group in its own order."""
+    """Put slow tests behind the others, and those that run a live node into one process.
+
+    A node keeps to the clock: two of them, and a compiler beside, would starve each other.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    for item in items:
+        if item.path.name.startswith(_LIVE):
+            item.add_marker(pytest.mark.xdist_group("live"))

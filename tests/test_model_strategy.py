@@ -43,7 +43,8 @@ def test_the_rule_trades_in_the_hosts_engine(catalog, model, tmp_path) -> None:
         assert trade.quantity == 1000
         assert trade.closed - trade.opened <= 301 * 10**9
         # At most one tick of spread in the demo's book: ten ticks, or eleven.
-        assert trade.side * (trade.entry - trade.last_stop) in (10, 11)
+        # The average of the fills need not lie on a tick.
+        assert 10 <= trade.side * (trade.entry - trade.last_stop) <= 11
     assert runs[0].figures["trades_completed"] == len(trades[0])
     assert {trade.reason for trade in trades[0]} <= {"stop", "model", "time"}
 

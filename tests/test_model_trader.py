@@ -95,8 +95,8 @@ def test_the_stop_follows_the_average_of_the_fills_rounded_away() -> None:
     (entry,) = of(desk.tell(0, bid=9_999, ask=10_001), SubmitEntry)
     (first,) = of(desk.fill(entry, 10_001, 0, qty=4), PlaceStop)
     assert (first.price, first.qty) == (10_001 - 6, 4)
-    assert of(desk.fill(entry, 10_004, 0, qty=6), PlaceStop) == []
-    (second,) = of(desk.trader.on_report(Accepted(first.key, START)), PlaceStop)
+    (second,) = of(desk.fill(entry, 10_004, 0, qty=6), PlaceStop)
+    assert of(desk.trader.on_report(Accepted(first.key, START)), PlaceStop) == []
     # 10002.8 on average.
     assert (second.price, second.qty) == (10_002 - 6, 10)
 

@@ -212,6 +212,13 @@ class _TryAgainError(Exception):
         self.wait_s = wait_s
 
 
+def _next[T](done: queue.SimpleQueue[T]) -> T:
+    """Wait for the next result, looking up now and then: a signal may wake another thread only."""
+    while True:
+        with suppress(queue.Empty):
+            return done.get(timeout=0.25)
+
+
 class _Session:
     """What the workers share: the rate, the progress, and when to stop."""
 
@@ -252,7 +259,7 @@ class _Session:
             for thread in threads:
                 thread.start()
             for _ in urls:
-                number, result = done.get()
+                number, result = _next(done)
                 if isinstance(result, BaseException):
                     raise result
                 found[number] = result

@@ -48,6 +48,8 @@ class Stage:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._folder.cleanup()
 
     def node(self, config: Mapping[str, Any], control: str) -> "ForkedNode":
