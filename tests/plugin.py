@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-_LIVE = ("test_live_", "test_venue_", "test_alerts_", "test_model_live")
+LIVE = ("test_live_", "test_venue_", "test_alerts_", "test_model_live")
 
 # Numba names a cached function's files by counting what it finds: two processes that compile a
 # function for different types at the same moment may take one name for both.
@@ -21,5 +21,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
     for item in items:
-        if item.path.name.startswith(_LIVE):
+        if item.path.name.startswith(LIVE):
             item.add_marker(pytest.mark.xdist_group("live"))
