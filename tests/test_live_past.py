@@ -170,6 +170,7 @@ def test_a_killed_node_reads_what_it_missed(session, venue, keeps, tmp_path) -> 
         assert left
         assert all(name.endswith(".parquet") for name in left)
         # The market goes on while nobody listens.
+        until(lambda: double.feed.position >= some.index("trade", first))
         double.feed.resume()
         until(lambda: double.feed.position >= some.index("trade", missed))
         # The venue answers late: live trades come meanwhile, and are in its answer too.

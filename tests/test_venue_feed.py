@@ -158,5 +158,6 @@ def test_past_trades_join_the_live_ones(session, venue) -> None:
         # one millisecond stay the wrong way round.
         assert got["past"] != recorded[200:1_200]
         got["past"].sort()
-    assert got["past"] == recorded[200:1_200]
+    # Bybit tells its newest thousand; Binance's aggregates are asked for page by page.
+    assert got["past"] == recorded[200 if venue == "bybit" else 0 : 1_200]
     assert got["live"] == recorded[1_200:]
