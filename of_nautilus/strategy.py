@@ -130,6 +130,7 @@ class OrderFlowStrategy(Strategy):
         self._saved: bytes | None = None
         self._next_check = 0
         self._last = 0
+        self._newest: TradeTick | None = None
         self._tick_ts = self._tick_init = 0
         self._exposed: ExecutionTrouble | None = None
         self._feed = FeedTrust()
@@ -205,6 +206,7 @@ class OrderFlowStrategy(Strategy):
         self._ids.clear()
         self._saved = None
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
+        self._newest = None
         self._exposed = None
         self._feed = FeedTrust()
 
@@ -212,9 +214,9 @@ class OrderFlowStrategy(Strategy):
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Let the manager see to its limits, once a second while anything is open."""
+        self._newest = tick
         if tick.ts_event < self._next_check or self.manager is None:
             return
-        self._last = self._ticks(tick.price.as_decimal())
         self._tick_ts, self._tick_init = tick.ts_event, tick.ts_init
         self._check(tick.ts_event)
 
@@ -242,7 +244,14 @@ class OrderFlowStrategy(Strategy):
         self._next_check = ts + (_IDLE_CHECK_NS if self.manager.idle else _CHECK_NS)
         self._update_equity()
         self._check_position(ts)
-        self._do(self.manager.on_time(ts, self._last or None))
+        self._do(self.manager.on_time(ts, self._last_price() or None))
+
+    def _last_price(self) -> int:
+        """Return the newest price, ticks; 0 before any. It is decoded when somebody asks."""
+        if self._newest is not None:
+            self._last = self._ticks(self._newest.price.as_decimal())
+            self._newest = None
+        return self._last
 
     def on_data(self, data: Any) -> None:
         """Take what the flow publishes."""
@@ -252,8 +261,8 @@ class OrderFlowStrategy(Strategy):
             if data.at_close:
                 self._at_close.append(data)
             else:
-                self._last = data.price if not self._last else self._last
-                self._do(self.manager.on_signal(_seen(data, data.price, data.price, self._last)))
+                last = self._last_price() or data.price
+                self._do(self.manager.on_signal(_seen(data, data.price, data.price, last)))
         elif isinstance(data, FootprintBar):
             self._take_bar(data)
         elif isinstance(data, SessionRoll):
@@ -368,7 +377,7 @@ class OrderFlowStrategy(Strategy):
         )
         lots = int(signed / self._scale.lot)
         if lots != orders.position + orders.foreign:
-            price = self._last or self.manager.price or 0
+            price = self._last_price() or self.manager.price or 0
             self._do(self.manager.on_report(PositionReport(lots, price, ts)))
 
     # -- carrying out -----------------------------------------------------------------------------
