@@ -578,7 +578,6 @@ class OrderFlowStrategy(Strategy):
             side=BUY if order.side == OrderSide.BUY else SELL,
             qty=self._scale.to_lots(order.quantity.as_decimal()),
             price=None if price is None else self._ticks(price.as_decimal()),
-            sent_ns=order.ts_init,
             filled=self._scale.to_lots(order.filled_qty.as_decimal()),
             status=Status.LIVE if order.status in _LIVE else Status.PENDING,
         )

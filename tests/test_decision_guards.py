@@ -51,6 +51,7 @@ def test_a_silent_entry_is_asked_after_then_canceled_then_given_up() -> None:
     trade = Trade(config=PATIENT)
     trade.on(Kind.ABSORPTION_OK, plan=replace(LONG, expires_ns=10_000))
     sent = trade.ts
+    mark(trade, sent)
     assert mark(trade, sent + 10) == []
     asked = mark(trade, sent + 30)
     assert notes(asked) == [("order_silent", True)]
@@ -79,9 +80,22 @@ def test_an_answer_ends_the_waiting() -> None:
 def test_a_market_without_trades_is_no_silent_venue() -> None:
     trade = Trade(config=PATIENT)
     trade.on(Kind.ABSORPTION_OK, plan=LONG)
+    mark(trade, trade.ts)
     # A simulated venue has had no turn between the order and this mark.
     assert mark(trade, trade.ts + 1_000) == []
     assert notes(mark(trade, trade.ts + 1)) == [("order_silent", True)]
+
+
+def test_a_bar_that_ended_long_ago_sends_no_old_order() -> None:
+    trade = Trade(config=PATIENT)
+    ended = trade.ts
+    mark(trade, ended + 1_000)
+    # Only now a trade tells that the bar had ended.
+    trade.ts = ended
+    trade.on(Kind.ABSORPTION_OK, plan=LONG)
+    assert mark(trade, ended + 1_010) == []
+    assert mark(trade, ended + 1_020) == []
+    assert notes(mark(trade, ended + 1_050)) == [("order_silent", True)]
 
 
 def test_a_silent_stop_closes_the_position() -> None:
@@ -89,6 +103,7 @@ def test_a_silent_stop_closes_the_position() -> None:
     trade.on(Kind.ABSORPTION_OK, plan=LONG)
     trade.fill(1, 10, 1000)
     sent = trade.ts
+    mark(trade, sent)
     mark(trade, sent + 10)
     assert mark(trade, sent + 40)[-1] == QueryOrder(2, Role.STOP)
     closing = mark(trade, sent + 100)
@@ -99,6 +114,7 @@ def test_a_silent_stop_closes_the_position() -> None:
 def test_a_silent_target_is_watched_here() -> None:
     trade = opened(config=PATIENT)
     sent = trade.ts
+    mark(trade, sent)
     mark(trade, sent + 10)
     lost = mark(trade, sent + 100)
     assert ("target_lost", True) in notes(lost)
@@ -115,6 +131,7 @@ def test_a_cancel_without_an_answer_is_sent_again() -> None:
     (stop,) = trade.state.orders.working
     assert stop.leaving
     sent = trade.ts
+    mark(trade, sent)
     assert mark(trade, sent + 50) == []
     again = mark(trade, sent + 100)
     assert notes(again) == [("cancel_silent", True)]

@@ -366,6 +366,7 @@ def test_stop_that_is_never_answered_is_an_exit() -> None:
     trade.on(Kind.ABSORPTION_OK, plan=LONG)
     trade.fill(1, 10, 1000)
     sent = trade.ts
+    trade(Mark(sent, 1000, 999, 1001))
     assert trade(Mark(sent + 49, 1000, 999, 1001)) == []
     assert trade(Mark(sent + 50, 1000, 999, 1001))[-1] == ExitMarket(3, -1, 10, "stop_silent")
 
@@ -456,6 +457,7 @@ def test_exit_that_is_never_answered_is_sent_again() -> None:
     trade.on(Kind.EXIT_WARN_STRONG, reason="exhaustion")
     sent = trade.ts
     trade.gone(3)
+    trade(Mark(sent, 1000, 999, 1001))
     assert trade(Mark(sent + 49, 1000, 999, 1001)) == []
     again = trade(Mark(sent + 50, 1000, 999, 1001))
     assert again[1:] == [CancelOrder(4, Role.EXIT), ExitMarket(5, -1, 10, "exhaustion")]

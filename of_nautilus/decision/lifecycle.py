@@ -243,7 +243,7 @@ class _Step(Stepper):
         if self.orders.exit_refusals:
             self.book(exit_refusals=0)
         for order in self.orders.working:
-            self._ask_after(order, mark.ts)
+            self._ask_after(self._awaited(order, mark.ts), mark.ts)
         hanging = self._hanging(mark.ts)
         if hanging:
             # All are reduce-only: the next exit may go out before the end of these is known.
@@ -255,13 +255,27 @@ class _Step(Stepper):
             self._watch(mark)
         self.set(marked_ns=mark.ts)
 
+    def _awaited(self, order: WorkingOrder, ts: int) -> WorkingOrder:
+        """Begin to wait for the answers to what was sent since the last mark.
+
+        What made it be sent may have happened long before: in a silent market a bar's close is
+        known only by the next trade.
+        """
+        sent, cancel = order.sent_ns or ts, order.cancel_ns
+        if order.leaving:
+            cancel = cancel or ts
+        if (sent, cancel) != (order.sent_ns, order.cancel_ns):
+            order = replace(order, sent_ns=sent, cancel_ns=cancel)
+            self.put(order)
+        return order
+
     def _overdue(self, since: int, ts: int, patience: int) -> bool:
         """Whether an answer has been awaited too long.
 
         Where a market is silent for longer than that, a simulated venue has not had its turn yet:
         there has to be a mark in between.
         """
-        return since + patience <= ts and since < self.state.marked_ns
+        return 0 < since < self.state.marked_ns and since + patience <= ts
 
     def _silent(self, orders: list[WorkingOrder], ts: int) -> bool:
         """Whether one of these was never answered."""

@@ -38,7 +38,8 @@ class Status(StrEnum):
 class WorkingOrder:
     """An order that may still fill.
 
-    `cancel_ns`: when its cancel was sent. `asked`: whether the venue was asked what became of it.
+    `sent_ns`, `cancel_ns`: since when an answer to it, or to its cancel, is awaited: the first mark
+    after it was sent, 0 until then. `asked`: whether the venue was asked what became of it.
     """
 
     key: int
@@ -46,7 +47,7 @@ class WorkingOrder:
     side: int
     qty: int
     price: int | None
-    sent_ns: int
+    sent_ns: int = 0
     filled: int = 0
     status: Status = Status.PENDING
     cancel_ns: int = 0

@@ -84,7 +84,7 @@ class Stepper:
     def send(self, role: Role, side: int, qty: int, price: int | None) -> int:
         """Record a new order and return its key."""
         key = self.orders.next_key
-        order = WorkingOrder(key, role, side, qty, price, self.ts)
+        order = WorkingOrder(key, role, side, qty, price)
         self.book(working=(*self.orders.working, order), next_key=key + 1)
         return key
 
@@ -92,7 +92,7 @@ class Stepper:
         """Cancel those orders whose cancel is not under way."""
         for order in orders:
             if not order.leaving:
-                self.put(replace(order, status=Status.CANCELING, cancel_ns=self.ts))
+                self.put(replace(order, status=Status.CANCELING, cancel_ns=0))
                 self.commands.append(CancelOrder(order.key, order.role))
 
     def count(self, side: int, qty: int, price: int, fee: Decimal = Decimal(0)) -> None:
