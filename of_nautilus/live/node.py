@@ -14,6 +14,7 @@ from nautilus_trader.live.node import TradingNode
 
 from of_nautilus.errors import UserError
 from of_nautilus.live.flow import LiveFlow, past_topic
+from of_nautilus.live.pauses import shorten_pauses
 from of_nautilus.live.recorder import Recorder
 from of_nautilus.live.settings import LiveConfig
 from of_nautilus.live.state import StateKeeper
@@ -35,6 +36,9 @@ def build_node(config: TradingNodeConfig) -> TradingNode:
     for keeper in actors:
         if isinstance(keeper, StateKeeper):
             keeper.guard(strategies, flows)
+    loop = node.get_event_loop()
+    assert loop is not None
+    shorten_pauses(loop, lambda: node.trader.is_running and all(flow.warm for flow in flows))
     return node
 
 
