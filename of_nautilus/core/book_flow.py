@@ -6,7 +6,7 @@ and, as a change of one level, to the tracker. The end of a batch brings `top` u
 it OFI, the spread, and resilience; the rest of the measures are computed when they are read.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -37,6 +37,20 @@ BOOK_FLOW = record(
 )
 
 
+class BookArrays(NamedTuple):
+    """The arrays beside the record, as one argument of the compiled code."""
+
+    window: Ints
+    blocks: Ints
+    far: Ints
+    top: Ints
+    rows: Ints
+    history: Ints
+    prints: Ints
+    flows: Ints
+    consumed: Ints
+
+
 @njit(cache=True)
 def add_trade(  # type: ignore[no-untyped-def]
     flow, window, far, prints, flows, ts, price, size, side
@@ -51,23 +65,23 @@ def add_trade(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _end_batch(  # type: ignore[no-untyped-def]
-    flow, window, blocks, far, top, rows, history, prints, flows
-):
+def _end_batch(flow, arrays):  # type: ignore[no-untyped-def]
     book = flow.book
+    window, far = arrays.window, arrays.far
     book_tracker.end_batch(
-        flow.tracker, prints, flows, book, window, far, book.clearing or not book.complete
-    )
+        flow.tracker, arrays.prints, arrays.flows, book, window, far,
+        book.clearing or not book.complete,
+    )  # fmt: skip
     book_.end_batch(book, window, far)
-    _read(flow, window, blocks, far, top, rows, history)
+    _read(flow, arrays)
 
 
 @njit(cache=True, inline="always")
-def _read(flow, window, blocks, far, top, rows, history):  # type: ignore[no-untyped-def]
-    book = flow.book
-    read_top(book, window, blocks, far, top)
+def _read(flow, arrays):  # type: ignore[no-untyped-def]
+    book, top = flow.book, arrays.top
+    read_top(book, arrays.window, arrays.blocks, arrays.far, top)
     flow.ofi.from_snapshots |= book.from_snapshots
-    ofi.add_top(flow.ofi, rows, history, book.ts, top, book.trusted, book.epoch)
+    ofi.add_top(flow.ofi, arrays.rows, arrays.history, book.ts, top, book.trusted, book.epoch)
     if book.trusted:
         book_measures.add_spread(flow.spread, book.ts, book.ask - book.bid)
         bids, asks = depth_of(top, 0, SHOCK_LEVELS), depth_of(top, 1, SHOCK_LEVELS)
@@ -78,34 +92,25 @@ def _read(flow, window, blocks, far, top, rows, history):  # type: ignore[no-unt
 
 
 @njit(cache=True, inline="always")
-def add_delta(  # type: ignore[no-untyped-def]
-    flow,
-    window,
-    blocks,
-    far,
-    top,
-    rows,
-    history,
-    prints,
-    flows,
-    consumed,
-    action,
-    side,
-    price,
-    size,
-    flags,
-    sequence,
-    ts,
-):
-    """Take one delta: 1 if it ended a batch, 0 if not, or a GROW code before anything changed."""
+def add_delta(flow, arrays, delta, ts):  # type: ignore[no-untyped-def]
+    """Take one delta (`DELTA_COLUMNS`, but as of `ts`).
+
+    Return 1 if it ended a batch, 0 if not, or a GROW code before anything changed.
+    """
+    action, side, price, size = delta[0], delta[1], delta[2], delta[3]
+    flags, sequence = delta[4], delta[5]
     book = flow.book
     ends = flags & 128
-    if ends and not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
+    if ends and not ofi.has_room(flow.ofi, arrays.rows, arrays.history, max(ts, book.ts)):
         return -5
+    prints, flows, consumed = arrays.prints, arrays.flows, arrays.consumed
     code = book_tracker.room(flow.tracker, flows, consumed, ts)
     if code != 0:
         return code
-    before = apply_delta(book, window, blocks, far, action, side, price, size, flags, sequence, ts)
+    before = apply_delta(
+        book, arrays.window, arrays.blocks, arrays.far, action, side, price, size, flags, sequence,
+        ts,
+    )  # fmt: skip
     if before < 0:
         return before
     if 1 <= action <= 3 and 1 <= side <= 2 and size >= 0:
@@ -114,62 +119,21 @@ def add_delta(  # type: ignore[no-untyped-def]
             add_snapshot_level(flows, side - 1, price, after)
         else:
             add_change(
-                flow.tracker,
-                prints,
-                flows,
-                consumed,
-                top,
-                side - 1,
-                price,
-                before,
-                after,
+                flow.tracker, prints, flows, consumed, arrays.top, side - 1, price, before, after,
                 book.ts,
-            )
+            )  # fmt: skip
     if ends:
-        _end_batch(flow, window, blocks, far, top, rows, history, prints, flows)
+        _end_batch(flow, arrays)
         return 1
     return 0
 
 
 @njit(cache=True)
-def _run(  # type: ignore[no-untyped-def]
-    state,
-    window,
-    blocks,
-    far,
-    top,
-    rows,
-    history,
-    prints,
-    flows,
-    consumed,
-    deltas,
-    start,
-    stop,
-):
+def _run(state, arrays, deltas, start, stop):  # type: ignore[no-untyped-def]
     """Take the deltas from `start` to `stop`: `stop`, or a GROW code and where to go on."""
     flow = state[0]
     for i in range(start, stop):
-        row = deltas[i]
-        code = add_delta(
-            flow,
-            window,
-            blocks,
-            far,
-            top,
-            rows,
-            history,
-            prints,
-            flows,
-            consumed,
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            row[5],
-            row[6],
-        )
+        code = add_delta(flow, arrays, deltas[i], deltas[i, 6])
         if code < 0:
             return i, code
     return stop, 0
@@ -191,34 +155,35 @@ def _step_tick(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _step_depth(  # type: ignore[no-untyped-def]
-    state, window, blocks, far, top, rows, history, prints, flows, consumed, picture, sequence, ts
-):
+def _step_depth(state, arrays, picture, sequence, ts):  # type: ignore[no-untyped-def]
     flow = state[0]
     book = flow.book
+    window, far = arrays.window, arrays.far
     if far.shape[1] < picture.shape[1]:
         return -1
-    if not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
+    if not ofi.has_room(flow.ofi, arrays.rows, arrays.history, max(ts, book.ts)):
         return -5
     known = book.complete
     if known:
-        seen = top[:, : picture.shape[1]]
+        seen = arrays.top[:, : picture.shape[1]]
         code = book_tracker.add_picture(
-            flow.tracker, prints, flows, consumed, seen, picture, max(ts, book.ts)
-        )
+            flow.tracker, arrays.prints, arrays.flows, arrays.consumed, seen, picture,
+            max(ts, book.ts),
+        )  # fmt: skip
         if code != 0:
             return code
-    apply_depth(book, window, blocks, far, picture, sequence, ts)
-    book_tracker.end_batch(flow.tracker, prints, flows, book, window, far, not known)
-    _read(flow, window, blocks, far, top, rows, history)
+    apply_depth(book, window, arrays.blocks, far, picture, sequence, ts)
+    book_tracker.end_batch(flow.tracker, arrays.prints, arrays.flows, book, window, far, not known)
+    _read(flow, arrays)
     return 0
 
 
 @njit(cache=True)
-def _step_end(state, window, blocks, far, top, rows, history, prints, flows):  # type: ignore[no-untyped-def]
-    if not ofi.has_room(state[0].ofi, rows, history, state[0].book.ts):
+def _step_end(state, arrays):  # type: ignore[no-untyped-def]
+    flow = state[0]
+    if not ofi.has_room(flow.ofi, arrays.rows, arrays.history, flow.book.ts):
         return -5
-    _end_batch(state[0], window, blocks, far, top, rows, history, prints, flows)
+    _end_batch(flow, arrays)
     return 0
 
 
@@ -299,11 +264,13 @@ class BookFlow:
         traded = self.state, self.window, self.far, self.prints, self.flows
         self._trade = direct(_step_trade, traded, 0, 0, 0, 0)
         self._tick = direct(_step_tick, traded, 0, 0.0, 0.0, 0.0, 0.0, 0)
-        self._run = direct(_run, self._arrays(), np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
+        whole = self.state, self.arrays
+        self._run = direct(_run, whole, np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
 
-    def _arrays(self) -> tuple[Any, ...]:
-        return (
-            self.state,
+    @property
+    def arrays(self) -> BookArrays:
+        """What the compiled code takes beside `state`; others after an array has grown."""
+        return BookArrays(
             self.window,
             self.blocks,
             self.far,
@@ -318,12 +285,12 @@ class BookFlow:
     def trade(self, ts: int, price: int, size: int, side: int) -> None:
         """Take a trade: ns, ticks, lots, aggressor (+1, -1, 0)."""
         while code := self._trade(ts, price, size, side):
-            self._grow(code)
+            self.grow(code)
 
     def tick(self, ts: int, price: float, tick: float, size: float, lot: float, side: int) -> None:
         """Take a trade in decimals, and what one tick and one lot are."""
         while code := self._tick(ts, price, tick, size, lot, side):
-            self._grow(code)
+            self.grow(code)
 
     def apply(self, deltas: Ints, count: int = -1) -> None:
         """Take the first `count` rows of `deltas`, or all; columns are `book.DELTA_COLUMNS`.
@@ -336,13 +303,12 @@ class BookFlow:
             at, code = self._run(deltas, at, stop)
             if code == 0:
                 return
-            self._grow(code)
+            self.grow(code)
 
     def end_batch(self) -> None:
         """End a batch that no F_LAST ended."""
-        arrays = (self.window, self.blocks, self.far, self.top)
-        while _step_end(self.state, *arrays, self.rows, self.history, self.prints, self.flows):
-            self._grow(GROW_ROWS)
+        while _step_end(self.state, self.arrays):
+            self.grow(GROW_ROWS)
 
     def apply_depth(self, picture: Ints, sequence: int, ts: int) -> None:
         """Take a depth picture, (2, n, 2): price and lots of bids and asks, 0 lots for no level."""
@@ -351,12 +317,13 @@ class BookFlow:
                 f"`picture` must have <= {self.top.shape[1]} levels, was {picture.shape[1]}"
             )
         while True:
-            code = _step_depth(*self._arrays(), picture, sequence, ts)
+            code = _step_depth(self.state, self.arrays, picture, sequence, ts)
             if code == 0:
                 return
-            self._grow(code)
+            self.grow(code)
 
-    def _grow(self, code: int) -> None:
+    def grow(self, code: int) -> None:
+        """Make room for what the compiled code stopped in front of; it says for what."""
         if code == book_.GROW:
             self.far = grow_far(self.far)
         elif code == book_tracker.GROW_PRINTS:

@@ -10,6 +10,8 @@ its time. Venues give such snapshots no time of their own: a recorder may have n
 live adapter gives them the time of this machine, and what is computed must not depend on either.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -33,7 +35,7 @@ from of_nautilus.core.impact import AMIHUD, KYLE
 from of_nautilus.core.large_trades import SIZE_QUANTILE
 from of_nautilus.core.microprice import MICRO, STATES
 from of_nautilus.core.profile import PROFILE
-from of_nautilus.core.record import FLOAT, INT, record
+from of_nautilus.core.record import FLOAT, INT, Ints, State, record
 from of_nautilus.core.vpin import VPIN
 from of_nautilus.core.vwap import VWAP
 from of_nautilus.core.windows import WINDOW_SUMS, WINDOWS
@@ -100,6 +102,18 @@ FEATURES = record(
 )
 
 
+class TradeArrays(NamedTuple):
+    """What trades fill beside the record, as one argument of the compiled code."""
+
+    tape: State
+    tape_tails: State
+    parents: State
+    parent_tails: State
+    hist: Ints
+    cells: State
+    buckets: Ints
+
+
 @njit(cache=True)
 def set_next_due(s):  # type: ignore[no-untyped-def]
     """Find out when something is due next: a vector just after its grid time."""
@@ -137,73 +151,78 @@ def end_parent(s, parents):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def write_vector(  # type: ignore[no-untyped-def]
-    s, flow, window, blocks, far, top, rows, history, tape, tape_tails, parents, parent_tails, out
-):
+def write_vector(s, flow, book, trades, out):  # type: ignore[no-untyped-def]
     """Bring everything to the grid's time and write its vector."""
     t = s.next_grid
-    ofi.advance(flow.ofi, rows, history, t)
+    ofi.advance(flow.ofi, book.rows, book.history, t)
     book_measures.add_spread(flow.spread, t, flow.spread.in_force)
     seconds.sample_before(s.seconds, t + 1)
     if impact.is_due(s.kyle, t):
         impact.close_cells(s.kyle, s.kyle_ring, t)
-    end_parent(s, parents)
-    vector.write_flow(s, flow, history, t, out)
-    vector.write_depth(s, flow, top, out)
-    usual = vector.write_trades(s, tape, tape_tails, parents, parent_tails, t, out)
-    vector.write_shape(s, flow, window, blocks, far, top, usual, out)
+    end_parent(s, trades.parents)
+    vector.write_flow(s, flow, book.history, t, out)
+    vector.write_depth(s, flow, book.top, out)
+    usual = vector.write_trades(s, trades, t, out)
+    vector.write_shape(s, flow, book, usual, out)
     vector.write_technical(s, t, out)
     vector.write_time(s, t, out)
-    vector.write_toxicity(s, parents, parent_tails, t, out)
+    vector.write_toxicity(s, trades, out)
     vector.write_context(s, out)
 
 
 @njit(cache=True)
-def lacks_room(s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price):  # type: ignore[no-untyped-def]
+def has_parent_room(s, trades, ts):  # type: ignore[no-untyped-def]
+    """Return whether one more market order fits into the rolling windows."""
+    if not windows.is_full(s.parents, trades.parents):
+        return True
+    return windows.make_room(s.parents, trades.parents, trades.parent_tails, ts)
+
+
+@njit(cache=True)
+def lacks_room(s, trades, ts, price):  # type: ignore[no-untyped-def]
     """Return what must grow before a trade at `price` can be taken, or 0."""
-    if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, tape_tails, ts):
+    tape = trades.tape
+    if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, trades.tape_tails, ts):
         return 4
-    if windows.is_full(s.parents, parents) and not windows.make_room(
-        s.parents, parents, parent_tails, ts
-    ):
+    if not has_parent_room(s, trades, ts):
         return 5
     if s.profile.trades > 0:
         at = price // s.profile.ticks_per_row - s.profile.base_row
-        if at < 0 or at >= hist.shape[1]:
+        if at < 0 or at >= trades.hist.shape[1]:
             return 6
     if s.bar.trades > 0:
         at = price // s.bar.ticks_per_row - s.bar.base_row
-        if at < 0 or at >= len(cells):
+        if at < 0 or at >= len(trades.cells):
             return 7
     return 0
 
 
 @njit(cache=True)
-def take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
+def take_trade(s, trades, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Take a trade for which there is room."""
     if ts != s.parent_ts or side != s.parent_side:
-        end_parent(s, parents)
+        end_parent(s, trades.parents)
     s.parent_ts = ts
     s.parent_side = side
     s.parent_lots += size
     s.parent_price = price
     s.cvd += side * size
-    windows.add_trade(s.tape, tape, ts, price, size, side)
-    profile.add_trade(s.profile, hist, ts, price, size, side)
+    windows.add_trade(s.tape, trades.tape, ts, price, size, side)
+    profile.add_trade(s.profile, trades.hist, ts, price, size, side)
     vwap.add_trade(s.vwap, ts, price, size)
     if s.on_vpin:
-        vpin.add_volume(s.vpin, buckets, size, side)
+        vpin.add_volume(s.vpin, trades.buckets, size, side)
     if impact.is_due(s.kyle, ts):
         impact.close_cells(s.kyle, s.kyle_ring, ts)
     impact.add_trade(s.kyle, price, size, side)
-    footprint.add_trade(s.bar, cells, ts, price, size, side)
+    footprint.add_trade(s.bar, trades.cells, ts, price, size, side)
     if s.bar.trades == 1:
         s.next_due = min(s.next_due, s.bar.close_ts)
 
 
 @njit(cache=True)
 def take_book(s, book, ts):  # type: ignore[no-untyped-def]
-    """Take the book after a batch."""
+    """Take the book (a BOOK record) after a batch."""
     microprice.add_quote(
         s.micro, book.bid, book.bid_size, book.ask, book.ask_size, book.trusted, book.epoch
     )
@@ -216,31 +235,29 @@ def take_book(s, book, ts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def run(  # type: ignore[no-untyped-def]
-    state,
-    flow_state,
-    window,
-    blocks,
-    far,
-    top,
-    rows,
-    history,
-    prints,
-    flows,
-    consumed,
-    tape,
-    tape_tails,
-    parents,
-    parent_tails,
-    hist,
-    cells,
-    buckets,
-    out,
-    times,
-    events,
-    start,
-    stop,
-):
+def write_due(s, flow, book, trades, out, times, ts):  # type: ignore[no-untyped-def]
+    """Write the vectors that are due by `ts`; return what Python must do first, or 0."""
+    while ts >= s.next_due:
+        code = due_of_python(s)
+        if code != 0:
+            return code
+        if s.next_grid - s.now > SILENCE:
+            s.next_grid = -(-ts // s.sample) * s.sample
+        else:
+            if s.written >= len(out):
+                return 3
+            if not has_parent_room(s, trades, s.next_grid):
+                return 5
+            write_vector(s, flow, book, trades, out[s.written])
+            times[s.written] = s.next_grid
+            s.written += 1
+            s.next_grid += s.sample
+        set_next_due(s)
+    return 0
+
+
+@njit(cache=True)
+def run(state, flow_state, book, trades, out, times, events, start, stop):  # type: ignore[no-untyped-def]
     """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...)."""
     s = state[0]
     flow = flow_state[0]
@@ -252,38 +269,10 @@ def run(  # type: ignore[no-untyped-def]
             if event[0] == 4 and not flow.book.trusted:
                 return i, 8
         ts = max(event[6], s.now)
-        while ts >= s.next_due:
-            code = due_of_python(s)
+        if ts >= s.next_due:
+            code = write_due(s, flow, book, trades, out, times, ts)
             if code != 0:
                 return i, code
-            if s.next_grid - s.now > SILENCE:
-                s.next_grid = -(-ts // s.sample) * s.sample
-            else:
-                if s.written >= len(out):
-                    return i, 3
-                if windows.is_full(s.parents, parents) and not windows.make_room(
-                    s.parents, parents, parent_tails, s.next_grid
-                ):
-                    return i, 5
-                write_vector(
-                    s,
-                    flow,
-                    window,
-                    blocks,
-                    far,
-                    top,
-                    rows,
-                    history,
-                    tape,
-                    tape_tails,
-                    parents,
-                    parent_tails,
-                    out[s.written],
-                )
-                times[s.written] = s.next_grid
-                s.written += 1
-                s.next_grid += s.sample
-            set_next_due(s)
         if ts > s.seconds.next_second:
             seconds.sample_before(s.seconds, ts)
         if event[0] == 0:
@@ -291,37 +280,17 @@ def run(  # type: ignore[no-untyped-def]
             if size <= 0:
                 continue
             inside = ts >= s.session_start
-            if inside:
-                code = lacks_room(
-                    s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price
+            code = lacks_room(s, trades, ts, price) if inside else 0
+            if code == 0:
+                code = book_flow.add_trade(
+                    flow, book.window, book.far, book.prints, book.flows, ts, price, size, side
                 )
-                if code != 0:
-                    return i, code
-            code = book_flow.add_trade(flow, window, far, prints, flows, ts, price, size, side)
             if code != 0:
                 return i, code
             if inside:
-                take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side)
+                take_trade(s, trades, ts, price, size, side)
         else:
-            code = book_flow.add_delta(
-                flow,
-                window,
-                blocks,
-                far,
-                top,
-                rows,
-                history,
-                prints,
-                flows,
-                consumed,
-                event[0],
-                event[1],
-                event[2],
-                event[3],
-                event[4],
-                event[5],
-                ts,
-            )
+            code = book_flow.add_delta(flow, book, event, ts)
             if code < 0:
                 return i, code
             if code == 1:
