@@ -165,8 +165,9 @@ def test_the_triple_barrier_is_one_word_of_the_config(planted) -> None:
     assert known.sides["p_up_1m"].tobytes() != plain.sides["p_up_1m"].tobytes()
     fold = results[-1].fold
     model = training.grow(
-        data, known.target("p_up_1m"), known.ends["p_up_1m"], fold, "p_up_1m", config.train
-    )
+        data, training.bin_rows(data, fold, config.train), known.target("p_up_1m"),
+        known.ends["p_up_1m"], fold, "p_up_1m", config.train,
+    )  # fmt: skip
     up = known.target("p_up_1m")[fold.test]
     told = model.predict(data.rows[fold.test])[~np.isnan(up)]
     assert metrics.auc(told, up[~np.isnan(up)]) > 0.52
