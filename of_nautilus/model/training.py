@@ -123,9 +123,13 @@ class Model:
     scale: float
     offset: float
 
-    def predict(self, rows: Floats) -> Floats:
+    def score(self, rows: Floats, threads: int = 1) -> Floats:
+        """Return raw scores, which do not depend on `threads`."""
+        return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=threads))
+
+    def predict(self, rows: Floats, threads: int = 1) -> Floats:
         """Return calibrated probabilities, or for a regression its values."""
-        raw = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=1))
+        raw = self.score(rows, threads)
         if np.isnan(self.scale):
             return raw
         return np.asarray(1.0 / (1.0 + np.exp(-(self.scale * raw + self.offset))))
@@ -212,10 +216,10 @@ def grow(
     )
     kept = booster.best_iteration or config.rounds
     booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
+    model = Model(booster, np.nan, np.nan)
     if name == "mag":
-        return Model(booster, np.nan, np.nan)
-    score = np.asarray(booster.predict(data.rows[stop], raw_score=True, num_threads=config.threads))
-    return Model(booster, *platt(score, target[stop]))
+        return model
+    return Model(booster, *platt(model.score(data.rows[stop], config.threads), target[stop]))
 
 
 def folds_of(data: Dataset, known: Labels, config: ModelConfig) -> list[Fold]:
@@ -252,7 +256,8 @@ def train_fold(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) ->
         name: grow(data, binned, known.target(name), known.ends[name], fold, name, config.train)
         for name in TARGETS
     }
-    told = {name: model.predict(data.rows[fold.test]) for name, model in models.items()}
+    test, threads = data.rows[fold.test], config.train.threads
+    told = {name: model.predict(test, threads) for name, model in models.items()}
     return FoldResult(fold, models, told)
 
 
@@ -295,9 +300,9 @@ def shuffled_ic(
         ends = known.ends["p_up_1m"]
         model = grow(data, binned, target, ends, fold, "p_up_1m", config.train)
         # The raw score: calibrated, scores without skill are all the base rate.
-        score = model.booster.predict(data.rows[fold.test], raw_score=True, num_threads=1)
+        score = model.score(data.rows[fold.test], config.train.threads)
         told = ~np.isnan(known.returns["mag"][fold.test])
-        forecasts.append(ranks(np.asarray(score)[told]) / max(1, int(told.sum())))
+        forecasts.append(ranks(score[told]) / max(1, int(told.sum())))
         outcomes.append(known.returns["mag"][fold.test][told])
         on_fold()
     outcome = np.concatenate(outcomes)
