@@ -25,7 +25,13 @@ from of_nautilus.core.value_area import coarsen
 from of_nautilus.decision.framing import SessionProfile, frame_bias, freeze_session
 from of_nautilus.model import step
 from of_nautilus.model.features import COUNT, SAMPLE_NS
-from of_nautilus.model.step import TradeArrays
+from of_nautilus.model.state import (
+    AMIHUD_BARS,
+    FEATURES,
+    KYLE_POINTS,
+    LARGE_WINDOW,
+    TradeArrays,
+)
 from of_nautilus.patterns.divergence import DivergenceConfig, divergence
 
 _DEPTH, _ROOM = 5, 1024
@@ -94,7 +100,7 @@ class FeatureComputer:
         self._on_vectors = on_vectors
         self._clock = SessionClock(self.config.session)
         self._book = BookFlow(ofi_depth=_DEPTH)
-        self._state: State = allocate(step.FEATURES)
+        self._state: State = allocate(FEATURES)
         self._closed: State = allocate(BAR)
         self._event = np.zeros((1, 7), np.int64)
         self._bars: deque[ClosedBar] = deque(maxlen=_DIVERGENCE.lookback + 1)
@@ -113,9 +119,9 @@ class FeatureComputer:
         spans = [MINUTE, 5 * MINUTE]
         self._state["tape"], self._tape, self._tape_tails = windows.new_windows(spans)
         self._state["parents"], self._parents, self._parent_tails = windows.new_windows(spans)
-        self._state["large"], *_ = new_size_quantile(window=step.LARGE_WINDOW)
-        self._state["kyle"], _ = impact.new_kyle(points=step.KYLE_POINTS)
-        self._state["amihud"], _ = impact.new_amihud(step.AMIHUD_BARS)
+        self._state["large"], *_ = new_size_quantile(window=LARGE_WINDOW)
+        self._state["kyle"], _ = impact.new_kyle(points=KYLE_POINTS)
+        self._state["amihud"], _ = impact.new_amihud(AMIHUD_BARS)
         self._state["micro"] = microprice.new_micro_counts()
         self._state["micro_table"] = microprice.unfitted()
         bucket = self.config.vpin_bucket
