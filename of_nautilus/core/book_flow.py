@@ -38,7 +38,10 @@ BOOK_FLOW = record(
 
 
 class BookArrays(NamedTuple):
-    """The arrays beside the record, as one argument of the compiled code."""
+    """The arrays beside the record, as one argument of the compiled code.
+
+    Reading one counts a reference: loops unpack them once.
+    """
 
     window: Ints
     blocks: Ints
@@ -65,23 +68,23 @@ def add_trade(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _end_batch(flow, arrays):  # type: ignore[no-untyped-def]
+def _end_batch(  # type: ignore[no-untyped-def]
+    flow, window, blocks, far, top, rows, history, prints, flows
+):
     book = flow.book
-    window, far = arrays.window, arrays.far
     book_tracker.end_batch(
-        flow.tracker, arrays.prints, arrays.flows, book, window, far,
-        book.clearing or not book.complete,
-    )  # fmt: skip
+        flow.tracker, prints, flows, book, window, far, book.clearing or not book.complete
+    )
     book_.end_batch(book, window, far)
-    _read(flow, arrays)
+    _read(flow, window, blocks, far, top, rows, history)
 
 
 @njit(cache=True, inline="always")
-def _read(flow, arrays):  # type: ignore[no-untyped-def]
-    book, top = flow.book, arrays.top
-    read_top(book, arrays.window, arrays.blocks, arrays.far, top)
+def _read(flow, window, blocks, far, top, rows, history):  # type: ignore[no-untyped-def]
+    book = flow.book
+    read_top(book, window, blocks, far, top)
     flow.ofi.from_snapshots |= book.from_snapshots
-    ofi.add_top(flow.ofi, arrays.rows, arrays.history, book.ts, top, book.trusted, book.epoch)
+    ofi.add_top(flow.ofi, rows, history, book.ts, top, book.trusted, book.epoch)
     if book.trusted:
         book_measures.add_spread(flow.spread, book.ts, book.ask - book.bid)
         bids, asks = depth_of(top, 0, SHOCK_LEVELS), depth_of(top, 1, SHOCK_LEVELS)
@@ -92,8 +95,21 @@ def _read(flow, arrays):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def add_delta(flow, arrays, delta, ts):  # type: ignore[no-untyped-def]
-    """Take one delta (`DELTA_COLUMNS`, but as of `ts`).
+def add_delta(  # type: ignore[no-untyped-def]
+    flow,
+    window,
+    blocks,
+    far,
+    top,
+    rows,
+    history,
+    prints,
+    flows,
+    consumed,
+    delta,
+    ts,
+):
+    """Take one delta (a row of `DELTA_COLUMNS`, as of `ts`).
 
     Return 1 if it ended a batch, 0 if not, or a GROW code before anything changed.
     """
@@ -101,16 +117,12 @@ def add_delta(flow, arrays, delta, ts):  # type: ignore[no-untyped-def]
     flags, sequence = delta[4], delta[5]
     book = flow.book
     ends = flags & 128
-    if ends and not ofi.has_room(flow.ofi, arrays.rows, arrays.history, max(ts, book.ts)):
+    if ends and not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
         return -5
-    prints, flows, consumed = arrays.prints, arrays.flows, arrays.consumed
     code = book_tracker.room(flow.tracker, flows, consumed, ts)
     if code != 0:
         return code
-    before = apply_delta(
-        book, arrays.window, arrays.blocks, arrays.far, action, side, price, size, flags, sequence,
-        ts,
-    )  # fmt: skip
+    before = apply_delta(book, window, blocks, far, action, side, price, size, flags, sequence, ts)
     if before < 0:
         return before
     if 1 <= action <= 3 and 1 <= side <= 2 and size >= 0:
@@ -119,11 +131,19 @@ def add_delta(flow, arrays, delta, ts):  # type: ignore[no-untyped-def]
             add_snapshot_level(flows, side - 1, price, after)
         else:
             add_change(
-                flow.tracker, prints, flows, consumed, arrays.top, side - 1, price, before, after,
+                flow.tracker,
+                prints,
+                flows,
+                consumed,
+                top,
+                side - 1,
+                price,
+                before,
+                after,
                 book.ts,
-            )  # fmt: skip
+            )
     if ends:
-        _end_batch(flow, arrays)
+        _end_batch(flow, window, blocks, far, top, rows, history, prints, flows)
         return 1
     return 0
 
@@ -132,8 +152,12 @@ def add_delta(flow, arrays, delta, ts):  # type: ignore[no-untyped-def]
 def _run(state, arrays, deltas, start, stop):  # type: ignore[no-untyped-def]
     """Take the deltas from `start` to `stop`: `stop`, or a GROW code and where to go on."""
     flow = state[0]
+    window, blocks, far, top, rows, history, prints, flows, consumed = arrays
     for i in range(start, stop):
-        code = add_delta(flow, arrays, deltas[i], deltas[i, 6])
+        code = add_delta(
+            flow, window, blocks, far, top, rows, history, prints, flows, consumed,
+            deltas[i], deltas[i, 6],
+        )  # fmt: skip
         if code < 0:
             return i, code
     return stop, 0
@@ -158,32 +182,31 @@ def _step_tick(  # type: ignore[no-untyped-def]
 def _step_depth(state, arrays, picture, sequence, ts):  # type: ignore[no-untyped-def]
     flow = state[0]
     book = flow.book
-    window, far = arrays.window, arrays.far
+    window, blocks, far, top, rows, history, prints, flows, consumed = arrays
     if far.shape[1] < picture.shape[1]:
         return -1
-    if not ofi.has_room(flow.ofi, arrays.rows, arrays.history, max(ts, book.ts)):
+    if not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
         return -5
     known = book.complete
     if known:
-        seen = arrays.top[:, : picture.shape[1]]
+        seen = top[:, : picture.shape[1]]
         code = book_tracker.add_picture(
-            flow.tracker, arrays.prints, arrays.flows, arrays.consumed, seen, picture,
-            max(ts, book.ts),
-        )  # fmt: skip
+            flow.tracker, prints, flows, consumed, seen, picture, max(ts, book.ts)
+        )
         if code != 0:
             return code
-    apply_depth(book, window, arrays.blocks, far, picture, sequence, ts)
-    book_tracker.end_batch(flow.tracker, arrays.prints, arrays.flows, book, window, far, not known)
-    _read(flow, arrays)
+    apply_depth(book, window, blocks, far, picture, sequence, ts)
+    book_tracker.end_batch(flow.tracker, prints, flows, book, window, far, not known)
+    _read(flow, window, blocks, far, top, rows, history)
     return 0
 
 
 @njit(cache=True)
 def _step_end(state, arrays):  # type: ignore[no-untyped-def]
-    flow = state[0]
-    if not ofi.has_room(flow.ofi, arrays.rows, arrays.history, flow.book.ts):
+    window, blocks, far, top, rows, history, prints, flows, _ = arrays
+    if not ofi.has_room(state[0].ofi, rows, history, state[0].book.ts):
         return -5
-    _end_batch(flow, arrays)
+    _end_batch(state[0], window, blocks, far, top, rows, history, prints, flows)
     return 0
 
 

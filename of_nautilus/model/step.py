@@ -94,51 +94,50 @@ def write_vector(s, flow, book, trades, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def has_parent_room(s, trades, ts):  # type: ignore[no-untyped-def]
-    """Return whether one more market order fits into the rolling windows."""
-    if not windows.is_full(s.parents, trades.parents):
-        return True
-    return windows.make_room(s.parents, trades.parents, trades.parent_tails, ts)
-
-
-@njit(cache=True)
-def lacks_room(s, trades, ts, price):  # type: ignore[no-untyped-def]
+def lacks_room(s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price):  # type: ignore[no-untyped-def]
     """Return what must grow before a trade at `price` can be taken, or 0."""
-    tape = trades.tape
-    if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, trades.tape_tails, ts):
+    if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, tape_tails, ts):
         return 4
-    if not has_parent_room(s, trades, ts):
+    if not has_parent_room(s, parents, parent_tails, ts):
         return 5
     if s.profile.trades > 0:
         at = price // s.profile.ticks_per_row - s.profile.base_row
-        if at < 0 or at >= trades.hist.shape[1]:
+        if at < 0 or at >= hist.shape[1]:
             return 6
     if s.bar.trades > 0:
         at = price // s.bar.ticks_per_row - s.bar.base_row
-        if at < 0 or at >= len(trades.cells):
+        if at < 0 or at >= len(cells):
             return 7
     return 0
 
 
 @njit(cache=True)
-def take_trade(s, trades, ts, price, size, side):  # type: ignore[no-untyped-def]
+def has_parent_room(s, parents, tails, ts):  # type: ignore[no-untyped-def]
+    """Return whether one more market order fits into the rolling windows."""
+    if not windows.is_full(s.parents, parents):
+        return True
+    return windows.make_room(s.parents, parents, tails, ts)
+
+
+@njit(cache=True)
+def take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side):  # type: ignore[no-untyped-def]
     """Take a trade for which there is room."""
     if ts != s.parent_ts or side != s.parent_side:
-        end_parent(s, trades.parents)
+        end_parent(s, parents)
     s.parent_ts = ts
     s.parent_side = side
     s.parent_lots += size
     s.parent_price = price
     s.cvd += side * size
-    windows.add_trade(s.tape, trades.tape, ts, price, size, side)
-    profile.add_trade(s.profile, trades.hist, ts, price, size, side)
+    windows.add_trade(s.tape, tape, ts, price, size, side)
+    profile.add_trade(s.profile, hist, ts, price, size, side)
     vwap.add_trade(s.vwap, ts, price, size)
     if s.on_vpin:
-        vpin.add_volume(s.vpin, trades.buckets, size, side)
+        vpin.add_volume(s.vpin, buckets, size, side)
     if impact.is_due(s.kyle, ts):
         impact.close_cells(s.kyle, s.kyle_ring, ts)
     impact.add_trade(s.kyle, price, size, side)
-    footprint.add_trade(s.bar, trades.cells, ts, price, size, side)
+    footprint.add_trade(s.bar, cells, ts, price, size, side)
     if s.bar.trades == 1:
         s.next_due = min(s.next_due, s.bar.close_ts)
 
@@ -169,7 +168,7 @@ def write_due(s, flow, book, trades, out, times, ts):  # type: ignore[no-untyped
         else:
             if s.written >= len(out):
                 return 3
-            if not has_parent_room(s, trades, s.next_grid):
+            if not has_parent_room(s, trades.parents, trades.parent_tails, s.next_grid):
                 return 5
             write_vector(s, flow, book, trades, out[s.written])
             times[s.written] = s.next_grid
@@ -184,6 +183,8 @@ def run(state, flow_state, book, trades, out, times, events, start, stop):  # ty
     """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...)."""
     s = state[0]
     flow = flow_state[0]
+    window, blocks, far, top, rows, history, prints, flows, consumed = book
+    tape, tape_tails, parents, parent_tails, hist, cells, buckets = trades
     for i in range(start, stop):
         event = events[i]
         if event[0] != 0 and s.holding != 2:
@@ -203,17 +204,21 @@ def run(state, flow_state, book, trades, out, times, events, start, stop):  # ty
             if size <= 0:
                 continue
             inside = ts >= s.session_start
-            code = lacks_room(s, trades, ts, price) if inside else 0
-            if code == 0:
-                code = book_flow.add_trade(
-                    flow, book.window, book.far, book.prints, book.flows, ts, price, size, side
+            code = 0
+            if inside:
+                code = lacks_room(
+                    s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price
                 )
+            if code == 0:
+                code = book_flow.add_trade(flow, window, far, prints, flows, ts, price, size, side)
             if code != 0:
                 return i, code
             if inside:
-                take_trade(s, trades, ts, price, size, side)
+                take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side)
         else:
-            code = book_flow.add_delta(flow, book, event, ts)
+            code = book_flow.add_delta(
+                flow, window, blocks, far, top, rows, history, prints, flows, consumed, event, ts
+            )
             if code < 0:
                 return i, code
             if code == 1:
