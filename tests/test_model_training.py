@@ -14,7 +14,7 @@ from of_nautilus.demo import DemoConfig, generate
 from of_nautilus.demo.market import DemoMarket
 from of_nautilus.errors import UserError
 from of_nautilus.model import card as card_
-from of_nautilus.model import dataset, labels, metrics, training
+from of_nautilus.model import card_files, dataset, labels, metrics, training
 from of_nautilus.model.config import ModelConfig, TrainConfig, load_config
 from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
 from of_nautilus.model.forest import parse_forest
@@ -165,8 +165,9 @@ def test_the_triple_barrier_is_one_word_of_the_config(planted) -> None:
     assert known.sides["p_up_1m"].tobytes() != plain.sides["p_up_1m"].tobytes()
     fold = results[-1].fold
     model = training.grow(
-        data, known.target("p_up_1m"), known.ends["p_up_1m"], fold, "p_up_1m", config.train
-    )
+        data, training.bin_rows(data, fold, config.train), known.target("p_up_1m"),
+        known.ends["p_up_1m"], fold, "p_up_1m", config.train,
+    )  # fmt: skip
     up = known.target("p_up_1m")[fold.test]
     told = model.predict(data.rows[fold.test])[~np.isnan(up)]
     assert metrics.auc(told, up[~np.isnan(up)]) > 0.52
@@ -177,12 +178,12 @@ def test_the_card_remembers_what_was_tried(planted, tmp_path) -> None:
     known = training.label(data, CONFIG)
     folder = tmp_path / "model"
     folder.mkdir()
-    assert card_.tried(folder) == []
+    assert card_files.tried(folder) == []
 
     def made(config: ModelConfig) -> dict:
         told = card_.make_card(data, known, config, results, len(results), {}, None,
-                               card_.tried(folder))  # fmt: skip
-        card_.write_card(folder, told)
+                               card_files.tried(folder))  # fmt: skip
+        card_files.write_card(folder, told)
         return told["tried"]
 
     assert made(CONFIG)["count"] == 1
@@ -198,8 +199,8 @@ def test_the_card_remembers_what_was_tried(planted, tmp_path) -> None:
 def test_each_fold_speaks_from_its_test_on(planted, tmp_path) -> None:
     data, results, card = planted
     for number, result in enumerate(results, 1):
-        card_.write_fold(tmp_path, number, result)
-    card_.write_card(tmp_path, card)
+        card_files.write_fold(tmp_path, number, result)
+    card_files.write_card(tmp_path, card)
     predictor = Predictor(tmp_path)
     first = results[0].fold.test[0]
     row, since = data.rows[first], int(data.ts[first])
@@ -241,8 +242,8 @@ def test_the_forest_gives_lightgbms_bits(planted) -> None:
 @pytest.fixture
 def folder(planted, tmp_path: Path) -> Path:
     _, results, card = planted
-    card_.write_fold(tmp_path, len(results), results[-1])
-    card_.write_card(tmp_path, card)
+    card_files.write_fold(tmp_path, len(results), results[-1])
+    card_files.write_card(tmp_path, card)
     return tmp_path
 
 

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from pathlib import Path
 
     from of_nautilus.errors import UserError
-    from of_nautilus.model.card import write_card
+    from of_nautilus.model.card_files import write_card
     from of_nautilus.model.config import load_config
     from of_nautilus.model.evaluation import cases, conclusion, evaluate, wanted
     from of_nautilus.model.prediction import Predictor

@@ -16,7 +16,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import time
     from pathlib import Path
 
-    from of_nautilus.model.card import make_card, tried, write_card, write_fold
+    from of_nautilus.model.card import make_card
+    from of_nautilus.model.card_files import tried, write_card, write_fold
     from of_nautilus.model.config import load_config
     from of_nautilus.model.dataset import read_features
     from of_nautilus.model.training import FoldResult, folds_of, label, leaks, shuffled_ic, walk

@@ -6,7 +6,7 @@ and, as a change of one level, to the tracker. The end of a batch brings `top` u
 it OFI, the spread, and resilience; the rest of the measures are computed when they are read.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -35,6 +35,23 @@ BOOK_FLOW = record(
     ("resilience", RESILIENCE),
     ("spread", SPREAD),
 )
+
+
+class BookArrays(NamedTuple):
+    """The arrays beside the record, as one argument of the compiled code.
+
+    Reading one counts a reference: loops unpack them once.
+    """
+
+    window: Ints
+    blocks: Ints
+    far: Ints
+    top: Ints
+    rows: Ints
+    history: Ints
+    prints: Ints
+    flows: Ints
+    consumed: Ints
 
 
 @njit(cache=True)
@@ -89,15 +106,15 @@ def add_delta(  # type: ignore[no-untyped-def]
     prints,
     flows,
     consumed,
-    action,
-    side,
-    price,
-    size,
-    flags,
-    sequence,
+    delta,
     ts,
 ):
-    """Take one delta: 1 if it ended a batch, 0 if not, or a GROW code before anything changed."""
+    """Take one delta (a row of `DELTA_COLUMNS`, as of `ts`).
+
+    Return 1 if it ended a batch, 0 if not, or a GROW code before anything changed.
+    """
+    action, side, price, size = delta[0], delta[1], delta[2], delta[3]
+    flags, sequence = delta[4], delta[5]
     book = flow.book
     ends = flags & 128
     if ends and not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
@@ -132,44 +149,15 @@ def add_delta(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _run(  # type: ignore[no-untyped-def]
-    state,
-    window,
-    blocks,
-    far,
-    top,
-    rows,
-    history,
-    prints,
-    flows,
-    consumed,
-    deltas,
-    start,
-    stop,
-):
+def _run(state, arrays, deltas, start, stop):  # type: ignore[no-untyped-def]
     """Take the deltas from `start` to `stop`: `stop`, or a GROW code and where to go on."""
     flow = state[0]
+    window, blocks, far, top, rows, history, prints, flows, consumed = arrays
     for i in range(start, stop):
-        row = deltas[i]
         code = add_delta(
-            flow,
-            window,
-            blocks,
-            far,
-            top,
-            rows,
-            history,
-            prints,
-            flows,
-            consumed,
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            row[5],
-            row[6],
-        )
+            flow, window, blocks, far, top, rows, history, prints, flows, consumed,
+            deltas[i], deltas[i, 6],
+        )  # fmt: skip
         if code < 0:
             return i, code
     return stop, 0
@@ -191,11 +179,10 @@ def _step_tick(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _step_depth(  # type: ignore[no-untyped-def]
-    state, window, blocks, far, top, rows, history, prints, flows, consumed, picture, sequence, ts
-):
+def _step_depth(state, arrays, picture, sequence, ts):  # type: ignore[no-untyped-def]
     flow = state[0]
     book = flow.book
+    window, blocks, far, top, rows, history, prints, flows, consumed = arrays
     if far.shape[1] < picture.shape[1]:
         return -1
     if not ofi.has_room(flow.ofi, rows, history, max(ts, book.ts)):
@@ -215,7 +202,8 @@ def _step_depth(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _step_end(state, window, blocks, far, top, rows, history, prints, flows):  # type: ignore[no-untyped-def]
+def _step_end(state, arrays):  # type: ignore[no-untyped-def]
+    window, blocks, far, top, rows, history, prints, flows, _ = arrays
     if not ofi.has_room(state[0].ofi, rows, history, state[0].book.ts):
         return -5
     _end_batch(state[0], window, blocks, far, top, rows, history, prints, flows)
@@ -299,11 +287,13 @@ class BookFlow:
         traded = self.state, self.window, self.far, self.prints, self.flows
         self._trade = direct(_step_trade, traded, 0, 0, 0, 0)
         self._tick = direct(_step_tick, traded, 0, 0.0, 0.0, 0.0, 0.0, 0)
-        self._run = direct(_run, self._arrays(), np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
+        whole = self.state, self.arrays
+        self._run = direct(_run, whole, np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
 
-    def _arrays(self) -> tuple[Any, ...]:
-        return (
-            self.state,
+    @property
+    def arrays(self) -> BookArrays:
+        """What the compiled code takes beside `state`; others after an array has grown."""
+        return BookArrays(
             self.window,
             self.blocks,
             self.far,
@@ -318,12 +308,12 @@ class BookFlow:
     def trade(self, ts: int, price: int, size: int, side: int) -> None:
         """Take a trade: ns, ticks, lots, aggressor (+1, -1, 0)."""
         while code := self._trade(ts, price, size, side):
-            self._grow(code)
+            self.grow(code)
 
     def tick(self, ts: int, price: float, tick: float, size: float, lot: float, side: int) -> None:
         """Take a trade in decimals, and what one tick and one lot are."""
         while code := self._tick(ts, price, tick, size, lot, side):
-            self._grow(code)
+            self.grow(code)
 
     def apply(self, deltas: Ints, count: int = -1) -> None:
         """Take the first `count` rows of `deltas`, or all; columns are `book.DELTA_COLUMNS`.
@@ -336,13 +326,12 @@ class BookFlow:
             at, code = self._run(deltas, at, stop)
             if code == 0:
                 return
-            self._grow(code)
+            self.grow(code)
 
     def end_batch(self) -> None:
         """End a batch that no F_LAST ended."""
-        arrays = (self.window, self.blocks, self.far, self.top)
-        while _step_end(self.state, *arrays, self.rows, self.history, self.prints, self.flows):
-            self._grow(GROW_ROWS)
+        while _step_end(self.state, self.arrays):
+            self.grow(GROW_ROWS)
 
     def apply_depth(self, picture: Ints, sequence: int, ts: int) -> None:
         """Take a depth picture, (2, n, 2): price and lots of bids and asks, 0 lots for no level."""
@@ -351,12 +340,13 @@ class BookFlow:
                 f"`picture` must have <= {self.top.shape[1]} levels, was {picture.shape[1]}"
             )
         while True:
-            code = _step_depth(*self._arrays(), picture, sequence, ts)
+            code = _step_depth(self.state, self.arrays, picture, sequence, ts)
             if code == 0:
                 return
-            self._grow(code)
+            self.grow(code)
 
-    def _grow(self, code: int) -> None:
+    def grow(self, code: int) -> None:
+        """Make room for what the compiled code stopped in front of; it says for what."""
         if code == book_.GROW:
             self.far = grow_far(self.far)
         elif code == book_tracker.GROW_PRINTS:

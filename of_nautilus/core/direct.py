@@ -21,7 +21,8 @@ def direct(function: Any, owned: tuple[Any, ...], *example: Any) -> Callable[...
     function
         Decorated with `njit`.
     owned
-        Its first arguments: arrays that are contiguous and stay where they are.
+        Its first arguments: arrays that are contiguous and stay where they are, or named tuples of
+        such.
     *example
         Values of the types that all calls will pass for the rest. They are not looked at again:
         an integer stands for integers, a float also for integers.
@@ -33,12 +34,20 @@ def direct(function: Any, owned: tuple[Any, ...], *example: Any) -> Callable[...
 
 
 def _kind(value: Any) -> Any:
-    return (value.dtype, value.ndim) if isinstance(value, np.ndarray) else type(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim
+    if isinstance(value, tuple):
+        return type(value), tuple(map(_kind, value))
+    return type(value)
+
+
+def _example(kind: Any) -> Any:
+    if not isinstance(kind, tuple):
+        return kind()
+    made, of = kind
+    return made(*map(_example, of)) if isinstance(of, tuple) else np.zeros((1,) * of, made)
 
 
 @cache
 def _machine_code(function: Any, *kinds: Any) -> Callable[..., Any]:
-    examples = (
-        np.zeros((1,) * kind[1], kind[0]) if isinstance(kind, tuple) else kind() for kind in kinds
-    )
-    return function.compile(tuple(typeof(example) for example in examples))
+    return function.compile(tuple(typeof(_example(kind)) for kind in kinds))

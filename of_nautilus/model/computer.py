@@ -14,6 +14,7 @@ from of_nautilus.core import book as book_
 from of_nautilus.core import footprint, impact, microprice, ofi, profile, vpin, windows
 from of_nautilus.core.book_flow import BookFlow
 from of_nautilus.core.book_tracker import start_session as start_flows
+from of_nautilus.core.direct import direct
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.imbalance import ImbalanceRule
 from of_nautilus.core.large_trades import new_size_quantile
@@ -24,6 +25,13 @@ from of_nautilus.core.value_area import coarsen
 from of_nautilus.decision.framing import SessionProfile, frame_bias, freeze_session
 from of_nautilus.model import step
 from of_nautilus.model.features import COUNT, SAMPLE_NS
+from of_nautilus.model.state import (
+    AMIHUD_BARS,
+    FEATURES,
+    KYLE_POINTS,
+    LARGE_WINDOW,
+    TradeArrays,
+)
 from of_nautilus.patterns.divergence import DivergenceConfig, divergence
 
 _DEPTH, _ROOM = 5, 1024
@@ -59,13 +67,6 @@ class ComputerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         SessionClock(self.session)
 
 
-class _Book(BookFlow):
-    """The book with its growth in reach of the loop that feeds it."""
-
-    def grow(self, code: int) -> None:
-        self._grow(code)
-
-
 class FeatureComputer:
     """The features of one instrument.
 
@@ -98,8 +99,8 @@ class FeatureComputer:
         self.config = config or ComputerConfig()
         self._on_vectors = on_vectors
         self._clock = SessionClock(self.config.session)
-        self._book = _Book(ofi_depth=_DEPTH)
-        self._state: State = allocate(step.FEATURES)
+        self._book = BookFlow(ofi_depth=_DEPTH)
+        self._state: State = allocate(FEATURES)
         self._closed: State = allocate(BAR)
         self._event = np.zeros((1, 7), np.int64)
         self._bars: deque[ClosedBar] = deque(maxlen=_DIVERGENCE.lookback + 1)
@@ -118,9 +119,9 @@ class FeatureComputer:
         spans = [MINUTE, 5 * MINUTE]
         self._state["tape"], self._tape, self._tape_tails = windows.new_windows(spans)
         self._state["parents"], self._parents, self._parent_tails = windows.new_windows(spans)
-        self._state["large"], *_ = new_size_quantile(window=step.LARGE_WINDOW)
-        self._state["kyle"], _ = impact.new_kyle(points=step.KYLE_POINTS)
-        self._state["amihud"], _ = impact.new_amihud(step.AMIHUD_BARS)
+        self._state["large"], *_ = new_size_quantile(window=LARGE_WINDOW)
+        self._state["kyle"], _ = impact.new_kyle(points=KYLE_POINTS)
+        self._state["amihud"], _ = impact.new_amihud(AMIHUD_BARS)
         self._state["micro"] = microprice.new_micro_counts()
         self._state["micro_table"] = microprice.unfitted()
         bucket = self.config.vpin_bucket
@@ -138,19 +139,8 @@ class FeatureComputer:
         self._bind()
 
     def _bind(self) -> None:
-        book = self._book
-        self._arrays = (
-            self._state,
-            book.state,
-            book.window,
-            book.blocks,
-            book.far,
-            book.top,
-            book.rows,
-            book.history,
-            book.prints,
-            book.flows,
-            book.consumed_levels,
+        """Hand the arrays to the compiled loop; to be done when one is another."""
+        trades = TradeArrays(
             self._tape,
             self._tape_tails,
             self._parents,
@@ -158,9 +148,10 @@ class FeatureComputer:
             self._hist,
             self._cells,
             self._buckets,
-            self._out,
-            self._times,
         )
+        book = self._book
+        owned = (self._state, book.state, book.arrays, trades, self._out, self._times)
+        self._run_events = direct(step.run, owned, self._event, 0, 0)
 
     def on_trade(self, ts: int, price: int, size: int, side: int) -> None:
         """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0."""
@@ -178,13 +169,14 @@ class FeatureComputer:
 
     def run(self, events: Ints, count: int = -1) -> None:
         """Take the first `count` merged events, or all; see `merge_events`."""
+        events = np.ascontiguousarray(events, np.int64)
         self._run(events, len(events) if count < 0 else count)
         self._hand_over()
 
     def _run(self, events: Ints, stop: int) -> None:
         at = 0
         while True:
-            at, code = step.run(*self._arrays, events, at, stop)
+            at, code = self._run_events(events, at, stop)
             if code == step.DONE:
                 return
             if code == step.HOLD:

@@ -18,9 +18,13 @@ def ranks(values: Floats) -> Floats:
     >>> ranks(np.array([3.0, 1.0, 3.0])).tolist()
     [2.5, 1.0, 2.5]
     """
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[inverse])
+    order = np.argsort(values)
+    ascending = values[order]
+    first = np.flatnonzero(np.diff(ascending, prepend=np.nan) != 0)
+    counts = np.diff(first, append=len(values))
+    found = np.empty(len(values))
+    found[order] = np.repeat(first + (counts + 1) / 2, counts)
+    return found
 
 
 def pearson(x: Floats, y: Floats) -> float:

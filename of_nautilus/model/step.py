@@ -26,78 +26,15 @@ from of_nautilus.core import (
     vwap,
     windows,
 )
-from of_nautilus.core.book_measures import READING
-from of_nautilus.core.footprint import BAR
 from of_nautilus.core.imbalance import find_stacks, flag_rows
-from of_nautilus.core.impact import AMIHUD, KYLE
-from of_nautilus.core.large_trades import SIZE_QUANTILE
-from of_nautilus.core.microprice import MICRO, STATES
-from of_nautilus.core.profile import PROFILE
-from of_nautilus.core.record import FLOAT, INT, record
-from of_nautilus.core.vpin import VPIN
-from of_nautilus.core.vwap import VWAP
-from of_nautilus.core.windows import WINDOW_SUMS, WINDOWS
 from of_nautilus.model import seconds, vector
-from of_nautilus.model.seconds import SECONDS
 
 NEVER = 0x7FFFFFFFFFFFFFFF
 SILENCE = 60_000_000_000  # so long after the last event there are no more vectors
-LARGE_WINDOW, KYLE_POINTS, AMIHUD_BARS, STACK_BARS = 1000, 30, 5, 5
 LEAST_BARS = 30
 # What the loop says, besides the book's own codes, which are below 0.
 DONE, BAR_CLOSED, SESSION_ENDED, FULL, GROW_TAPE, GROW_PARENTS, GROW_PROFILE, GROW_CELLS = range(8)
 HOLD, RELEASE = 8, 9
-
-FEATURES = record(
-    ("tick", FLOAT),
-    ("lot", FLOAT),
-    ("sample", INT),
-    ("now", INT),  # time of the last event, never falling
-    ("next_grid", INT),
-    ("next_due", INT),
-    ("written", INT),
-    ("holding", INT),  # 1 while a snapshot is held back, 2 while it is taken
-    ("session_start", INT),
-    ("session_end", INT),
-    ("cvd", INT),
-    ("parent_ts", INT),
-    ("parent_side", INT),
-    ("parent_lots", INT),
-    ("parent_price", INT),
-    ("large_lots", INT),  # sum of the last LARGE_WINDOW market orders
-    ("big_ts", INT),  # the last one of more than twice their mean
-    ("on_vpin", INT),
-    ("bars_closed", INT),
-    ("poc", FLOAT),
-    ("vah", FLOAT),
-    ("val", FLOAT),
-    ("bias", FLOAT),
-    ("imbalances", FLOAT),
-    ("divergence", FLOAT),
-    ("reading", READING),
-    ("sums", WINDOW_SUMS),
-    ("seconds", SECONDS),
-    ("bar", BAR),
-    ("vwap", VWAP),
-    ("profile", PROFILE),
-    ("tape", WINDOWS),
-    ("parents", WINDOWS),
-    ("large", SIZE_QUANTILE),
-    ("vpin", VPIN),
-    ("kyle", KYLE),
-    ("amihud", AMIHUD),
-    ("micro", MICRO),
-    ("stacked", INT, (STACK_BARS,)),
-    ("large_ring", INT, (LARGE_WINDOW,)),
-    ("large_top", INT, (LARGE_WINDOW + 1,)),
-    ("kyle_ring", FLOAT, (4, KYLE_POINTS)),
-    ("amihud_ring", FLOAT, (AMIHUD_BARS,)),
-    ("micro_table", FLOAT, (STATES,)),
-    ("norms", FLOAT, (64,)),
-    ("norm_ts", INT, (64,)),
-    ("cvds", INT, (512,)),
-    ("cvd_ts", INT, (512,)),
-)
 
 
 @njit(cache=True)
@@ -137,24 +74,22 @@ def end_parent(s, parents):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def write_vector(  # type: ignore[no-untyped-def]
-    s, flow, window, blocks, far, top, rows, history, tape, tape_tails, parents, parent_tails, out
-):
+def write_vector(s, flow, book, trades, out):  # type: ignore[no-untyped-def]
     """Bring everything to the grid's time and write its vector."""
     t = s.next_grid
-    ofi.advance(flow.ofi, rows, history, t)
+    ofi.advance(flow.ofi, book.rows, book.history, t)
     book_measures.add_spread(flow.spread, t, flow.spread.in_force)
     seconds.sample_before(s.seconds, t + 1)
     if impact.is_due(s.kyle, t):
         impact.close_cells(s.kyle, s.kyle_ring, t)
-    end_parent(s, parents)
-    vector.write_flow(s, flow, history, t, out)
-    vector.write_depth(s, flow, top, out)
-    usual = vector.write_trades(s, tape, tape_tails, parents, parent_tails, t, out)
-    vector.write_shape(s, flow, window, blocks, far, top, usual, out)
+    end_parent(s, trades.parents)
+    vector.write_flow(s, flow, book.history, t, out)
+    vector.write_depth(s, flow, book.top, out)
+    usual = vector.write_trades(s, trades, t, out)
+    vector.write_shape(s, flow, book, usual, out)
     vector.write_technical(s, t, out)
     vector.write_time(s, t, out)
-    vector.write_toxicity(s, parents, parent_tails, t, out)
+    vector.write_toxicity(s, trades, out)
     vector.write_context(s, out)
 
 
@@ -163,9 +98,7 @@ def lacks_room(s, tape, tape_tails, parents, parent_tails, hist, cells, ts, pric
     """Return what must grow before a trade at `price` can be taken, or 0."""
     if windows.is_full(s.tape, tape) and not windows.make_room(s.tape, tape, tape_tails, ts):
         return 4
-    if windows.is_full(s.parents, parents) and not windows.make_room(
-        s.parents, parents, parent_tails, ts
-    ):
+    if not has_parent_room(s, parents, parent_tails, ts):
         return 5
     if s.profile.trades > 0:
         at = price // s.profile.ticks_per_row - s.profile.base_row
@@ -176,6 +109,14 @@ def lacks_room(s, tape, tape_tails, parents, parent_tails, hist, cells, ts, pric
         if at < 0 or at >= len(cells):
             return 7
     return 0
+
+
+@njit(cache=True)
+def has_parent_room(s, parents, tails, ts):  # type: ignore[no-untyped-def]
+    """Return whether one more market order fits into the rolling windows."""
+    if not windows.is_full(s.parents, parents):
+        return True
+    return windows.make_room(s.parents, parents, tails, ts)
 
 
 @njit(cache=True)
@@ -203,7 +144,7 @@ def take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side):  
 
 @njit(cache=True)
 def take_book(s, book, ts):  # type: ignore[no-untyped-def]
-    """Take the book after a batch."""
+    """Take the book (a BOOK record) after a batch."""
     microprice.add_quote(
         s.micro, book.bid, book.bid_size, book.ask, book.ask_size, book.trusted, book.epoch
     )
@@ -216,34 +157,34 @@ def take_book(s, book, ts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def run(  # type: ignore[no-untyped-def]
-    state,
-    flow_state,
-    window,
-    blocks,
-    far,
-    top,
-    rows,
-    history,
-    prints,
-    flows,
-    consumed,
-    tape,
-    tape_tails,
-    parents,
-    parent_tails,
-    hist,
-    cells,
-    buckets,
-    out,
-    times,
-    events,
-    start,
-    stop,
-):
+def write_due(s, flow, book, trades, out, times, ts):  # type: ignore[no-untyped-def]
+    """Write the vectors that are due by `ts`; return what Python must do first, or 0."""
+    while ts >= s.next_due:
+        code = due_of_python(s)
+        if code != 0:
+            return code
+        if s.next_grid - s.now > SILENCE:
+            s.next_grid = -(-ts // s.sample) * s.sample
+        else:
+            if s.written >= len(out):
+                return 3
+            if not has_parent_room(s, trades.parents, trades.parent_tails, s.next_grid):
+                return 5
+            write_vector(s, flow, book, trades, out[s.written])
+            times[s.written] = s.next_grid
+            s.written += 1
+            s.next_grid += s.sample
+        set_next_due(s)
+    return 0
+
+
+@njit(cache=True)
+def run(state, flow_state, book, trades, out, times, events, start, stop):  # type: ignore[no-untyped-def]
     """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...)."""
     s = state[0]
     flow = flow_state[0]
+    window, blocks, far, top, rows, history, prints, flows, consumed = book
+    tape, tape_tails, parents, parent_tails, hist, cells, buckets = trades
     for i in range(start, stop):
         event = events[i]
         if event[0] != 0 and s.holding != 2:
@@ -252,38 +193,10 @@ def run(  # type: ignore[no-untyped-def]
             if event[0] == 4 and not flow.book.trusted:
                 return i, 8
         ts = max(event[6], s.now)
-        while ts >= s.next_due:
-            code = due_of_python(s)
+        if ts >= s.next_due:
+            code = write_due(s, flow, book, trades, out, times, ts)
             if code != 0:
                 return i, code
-            if s.next_grid - s.now > SILENCE:
-                s.next_grid = -(-ts // s.sample) * s.sample
-            else:
-                if s.written >= len(out):
-                    return i, 3
-                if windows.is_full(s.parents, parents) and not windows.make_room(
-                    s.parents, parents, parent_tails, s.next_grid
-                ):
-                    return i, 5
-                write_vector(
-                    s,
-                    flow,
-                    window,
-                    blocks,
-                    far,
-                    top,
-                    rows,
-                    history,
-                    tape,
-                    tape_tails,
-                    parents,
-                    parent_tails,
-                    out[s.written],
-                )
-                times[s.written] = s.next_grid
-                s.written += 1
-                s.next_grid += s.sample
-            set_next_due(s)
         if ts > s.seconds.next_second:
             seconds.sample_before(s.seconds, ts)
         if event[0] == 0:
@@ -291,36 +204,20 @@ def run(  # type: ignore[no-untyped-def]
             if size <= 0:
                 continue
             inside = ts >= s.session_start
+            code = 0
             if inside:
                 code = lacks_room(
                     s, tape, tape_tails, parents, parent_tails, hist, cells, ts, price
                 )
-                if code != 0:
-                    return i, code
-            code = book_flow.add_trade(flow, window, far, prints, flows, ts, price, size, side)
+            if code == 0:
+                code = book_flow.add_trade(flow, window, far, prints, flows, ts, price, size, side)
             if code != 0:
                 return i, code
             if inside:
                 take_trade(s, tape, parents, hist, cells, buckets, ts, price, size, side)
         else:
             code = book_flow.add_delta(
-                flow,
-                window,
-                blocks,
-                far,
-                top,
-                rows,
-                history,
-                prints,
-                flows,
-                consumed,
-                event[0],
-                event[1],
-                event[2],
-                event[3],
-                event[4],
-                event[5],
-                ts,
+                flow, window, blocks, far, top, rows, history, prints, flows, consumed, event, ts
             )
             if code < 0:
                 return i, code

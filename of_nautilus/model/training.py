@@ -32,9 +32,13 @@ LEAST_ROWS = 500  # labels that a fold's training needs
 
 def parameters(target: str, config: TrainConfig) -> dict[str, Any]:
     """Return LightGBM's parameters of a model."""
+    if target == "mag":
+        return {"objective": "huber", "metric": "huber", **_parameters_of_all(config)}
+    return {"objective": "binary", "metric": "binary_logloss", **_parameters_of_all(config)}
+
+
+def _parameters_of_all(config: TrainConfig) -> dict[str, Any]:
     return {
-        "objective": "huber" if target == "mag" else "binary",
-        "metric": "huber" if target == "mag" else "binary_logloss",
         "max_depth": 6,
         "num_leaves": 31,
         "learning_rate": 0.05,
@@ -119,9 +123,13 @@ class Model:
     scale: float
     offset: float
 
-    def predict(self, rows: Floats) -> Floats:
+    def score(self, rows: Floats, threads: int = 1) -> Floats:
+        """Return raw scores, which do not depend on `threads`."""
+        return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=threads))
+
+    def predict(self, rows: Floats, threads: int = 1) -> Floats:
         """Return calibrated probabilities, or for a regression its values."""
-        raw = np.asarray(self.booster.predict(rows, raw_score=True, num_threads=1))
+        raw = self.score(rows, threads)
         if np.isnan(self.scale):
             return raw
         return np.asarray(1.0 / (1.0 + np.exp(-(self.scale * raw + self.offset))))
@@ -148,39 +156,70 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
     return max(float(w[0]), 0.0), float(w[1])
 
 
-def grow(
-    data: Dataset, target: Floats, ends: Ints, fold: Fold, name: str, config: TrainConfig
-) -> Model:
-    """Grow and calibrate one model of a fold on labels that end at `ends`; the test is untouched.
+@dataclass(frozen=True)
+class Binned:
+    """A fold's rows as the trees see them: in bins that its training rows alone decided."""
+
+    train: lightgbm.Dataset
+    stop: lightgbm.Dataset
+
+
+def bin_rows(data: Dataset, fold: Fold, config: TrainConfig) -> Binned:
+    """Put a fold's rows into bins, once for all its models; labels come later."""
+    params = _parameters_of_all(config)
+    train = lightgbm.Dataset(
+        data.rows[fold.train],
+        np.zeros(len(fold.train)),
+        feature_name=list(NAMES),
+        params=params,
+    ).construct()
+    stop = train.create_valid(data.rows[fold.stop], np.zeros(len(fold.stop)), params=params)
+    return Binned(train, stop.construct())
+
+
+def _labelled(
+    rows: lightgbm.Dataset, part: Ints, data: Dataset, target: Floats, ends: Ints
+) -> lightgbm.Dataset:
+    """Return the binned rows that have a label, with it.
 
     A sample weighs as much as its label is unique among those of its part.
     """
+    chosen = np.flatnonzero(~np.isnan(target[part]))
+    used = part[chosen]
+    subset = rows.subset(chosen).construct()
+    subset.set_label(target[used])
+    return subset.set_weight(labels.uniqueness(data.ts[used], ends[used]))
+
+
+def grow(
+    data: Dataset,
+    binned: Binned,
+    target: Floats,
+    ends: Ints,
+    fold: Fold,
+    name: str,
+    config: TrainConfig,
+) -> Model:
+    """Grow and calibrate one model of a fold on labels that end at `ends`, without its test."""
     train, stop = (part[~np.isnan(target[part])] for part in (fold.train, fold.stop))
     if len(train) < LEAST_ROWS or len(stop) < STOPPING_ROUNDS:
         raise UserError(
             f"{len(train)} rows to train on and {len(stop)} to stop by, {LEAST_ROWS} and"
             f" {STOPPING_ROUNDS} needed", name, todo="ingest more days, or use more train_folds",
         )  # fmt: skip
-    params = parameters(name, config)
-    grown = lightgbm.Dataset(
-        data.rows[train],
-        target[train],
-        weight=labels.uniqueness(data.ts[train], ends[train]),
-        feature_name=list(NAMES),
-        params=params,
-    )
-    weight = labels.uniqueness(data.ts[stop], ends[stop])
-    judged = grown.create_valid(data.rows[stop], target[stop], weight=weight)
     booster = lightgbm.train(
-        params, grown, config.rounds, valid_sets=[judged],
+        parameters(name, config),
+        _labelled(binned.train, fold.train, data, target, ends),
+        config.rounds,
+        valid_sets=[_labelled(binned.stop, fold.stop, data, target, ends)],
         callbacks=[lightgbm.early_stopping(STOPPING_ROUNDS, verbose=False)],
-    )  # fmt: skip
+    )
     kept = booster.best_iteration or config.rounds
     booster = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
+    model = Model(booster, np.nan, np.nan)
     if name == "mag":
-        return Model(booster, np.nan, np.nan)
-    score = np.asarray(booster.predict(data.rows[stop], raw_score=True, num_threads=1))
-    return Model(booster, *platt(score, target[stop]))
+        return model
+    return Model(booster, *platt(model.score(data.rows[stop], config.threads), target[stop]))
 
 
 def folds_of(data: Dataset, known: Labels, config: ModelConfig) -> list[Fold]:
@@ -212,11 +251,13 @@ class FoldResult:
 
 def train_fold(data: Dataset, known: Labels, fold: Fold, config: ModelConfig) -> FoldResult:
     """Train the three models of a fold and let them predict its test."""
+    binned = bin_rows(data, fold, config.train)
     models = {
-        name: grow(data, known.target(name), known.ends[name], fold, name, config.train)
+        name: grow(data, binned, known.target(name), known.ends[name], fold, name, config.train)
         for name in TARGETS
     }
-    told = {name: model.predict(data.rows[fold.test]) for name, model in models.items()}
+    test, threads = data.rows[fold.test], config.train.threads
+    told = {name: model.predict(test, threads) for name, model in models.items()}
     return FoldResult(fold, models, told)
 
 
@@ -255,11 +296,13 @@ def shuffled_ic(
         used = np.concatenate((fold.train, fold.stop))
         used = used[~np.isnan(target[used])]
         target[used] = target[rng.permutation(used)]
-        model = grow(data, target, known.ends["p_up_1m"], fold, "p_up_1m", config.train)
+        binned = bin_rows(data, fold, config.train)
+        ends = known.ends["p_up_1m"]
+        model = grow(data, binned, target, ends, fold, "p_up_1m", config.train)
         # The raw score: calibrated, scores without skill are all the base rate.
-        score = model.booster.predict(data.rows[fold.test], raw_score=True, num_threads=1)
+        score = model.score(data.rows[fold.test], config.train.threads)
         told = ~np.isnan(known.returns["mag"][fold.test])
-        forecasts.append(ranks(np.asarray(score)[told]) / max(1, int(told.sum())))
+        forecasts.append(ranks(score[told]) / max(1, int(told.sum())))
         outcomes.append(known.returns["mag"][fold.test][told])
         on_fold()
     outcome = np.concatenate(outcomes)

@@ -94,8 +94,10 @@ def write_depth(s, flow, top, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def write_trades(s, tape, tape_tails, parents, parent_tails, t, out):  # type: ignore[no-untyped-def]
+def write_trades(s, trades, t, out):  # type: ignore[no-untyped-def]
     """Write the ten features of trades; return the mean size of a market order in 5 min, lots."""
+    tape, tape_tails = trades.tape, trades.tape_tails
+    parents, parent_tails = trades.parents, trades.parent_tails
     windows.advance(s.tape, tape, tape_tails, t)
     windows.advance(s.parents, parents, parent_tails, t)
     sums = s.sums
@@ -147,7 +149,7 @@ def cvd_slope(s, t):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def write_shape(s, flow, window, blocks, far, top, usual, out):  # type: ignore[no-untyped-def]
+def write_shape(s, flow, book, usual, out):  # type: ignore[no-untyped-def]
     """Write what a market order of ten usual ones would cost, and how thin the sides are."""
     out[33] = flow.resilience.half_life
     out[34] = out[35] = out[36] = math.nan
@@ -155,8 +157,10 @@ def write_shape(s, flow, window, blocks, far, top, usual, out):  # type: ignore[
         return
     lots = int(usual * 10.0)
     if lots > 0:
+        window, blocks, far = book.window, book.blocks, book.far
         out[34] = book_measures.impact_of(flow.book, window, blocks, far, 1, lots)
         out[35] = book_measures.impact_of(flow.book, window, blocks, far, 0, lots)
+    top = book.top
     thin_bids = book_measures.thin_count_of(top, 0, book_measures.thin_limit_of(top, 0))
     thin_asks = book_measures.thin_count_of(top, 1, book_measures.thin_limit_of(top, 1))
     out[36] = thin_asks - thin_bids
@@ -192,12 +196,12 @@ def write_time(s, t, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def write_toxicity(s, parents, parent_tails, t, out):  # type: ignore[no-untyped-def]
+def write_toxicity(s, trades, out):  # type: ignore[no-untyped-def]
     """Write the four features of toxicity and impact."""
     out[50] = s.vpin.value if s.on_vpin else math.nan
     out[51] = s.kyle.slope / s.lot
     out[52] = s.amihud.value / (s.tick * s.lot)
-    out[53] = roll_spread(s.parents, parents, parent_tails[1].first)
+    out[53] = roll_spread(s.parents, trades.parents, trades.parent_tails[1].first)
 
 
 @njit(cache=True)
