@@ -5,11 +5,12 @@ it. What fails again is a fault. No other test gets a second try, nor do live on
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugin import LIVE
+from tests.plugin import LIVE, live_group
 
 MOST = 8
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
@@ -17,8 +18,9 @@ FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 def main() -> int:
     """Return 0 if whatever had failed passes now."""
-    names = [name.removesuffix("@live") for name in json.loads(FAILED.read_text())]
-    strict = [name for name in names if not Path(name.partition("::")[0]).name.startswith(LIVE)]
+    mark = re.compile(f"@({'|'.join(LIVE)})$")
+    names = [mark.sub("", name) for name in json.loads(FAILED.read_text())]
+    strict = [name for name in names if not live_group(Path(name.partition("::")[0]))]
     if strict or not 0 < len(names) <= MOST:
         return 1
     print(f"once more, alone: {', '.join(names)}", flush=True)

@@ -16,11 +16,15 @@ from typing import Any
 
 import pytest
 
-VENUE = ("test_venue_", "test_alerts_")
-LIVE = ("test_live_", "test_model_live")
+LIVE = {"venue": ("test_venue_", "test_alerts_"), "node": ("test_live_", "test_model_live")}
 CACHE = Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba"
 
 _held: Counter[Path] = Counter()
+
+
+def live_group(path: Path) -> str | None:
+    """Return the group of a file whose tests run live nodes."""
+    return next((group for group, names in LIVE.items() if path.name.startswith(names)), None)
 
 
 @contextmanager
@@ -78,9 +82,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
     for item in items:
-        for group in (VENUE, LIVE):
-            if item.path.name.startswith(group):
-                item.add_marker(pytest.mark.xdist_group(group[0]))
+        if group := live_group(item.path):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @cache
@@ -90,5 +93,5 @@ def _step_back() -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give way to live nodes, which keep to the clock, in a process that runs other tests."""
-    if not item.path.name.startswith(VENUE + LIVE):
+    if live_group(item.path) is None:
         _step_back()
