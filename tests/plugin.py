@@ -1,4 +1,4 @@
-"""For a whole run (`make test`): live nodes beside the rest, slow tests last, compiling once.
+"""For a whole run (`make test`): live nodes beside the rest, long modules first, compiling once.
 
 There are two processes for the live nodes, which mostly wait, and two for everything else.
 """
@@ -76,14 +76,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow tests behind the others, and those that run a live node into two processes.
+    """Keep a module, whose tests share what they set up, in one process; begin with what is long.
 
-    Groups are begun in the order of their size, so these two come first.
+    Live nodes first, in two processes, then modules with slow tests, then the others.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (live_group(item.path) is None, item.path not in slow))
     for item in items:
-        if group := live_group(item.path):
-            item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(live_group(item.path) or item.path.stem))
 
 
 @cache
