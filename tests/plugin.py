@@ -3,76 +3,22 @@
 There are two processes for the live nodes, which mostly wait, and two for everything else.
 """
 
-import fcntl
-import hashlib
 import os
-import uuid
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-LIVE = {"venue": ("test_venue_", "test_alerts_"), "node": ("test_live_", "test_model_live")}
-CACHE = Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba"
+from tests.compiling import compile_once
 
-_held: Counter[Path] = Counter()
+LIVE = {"venue": ("test_venue_", "test_alerts_"), "node": ("test_live_", "test_model_live")}
+
+compile_once()
 
 
 def live_group(path: Path) -> str | None:
     """Return the group of a file whose tests run live nodes."""
     return next((group for group, names in LIVE.items() if path.name.startswith(names)), None)
-
-
-@contextmanager
-def _alone_with(name: str) -> Iterator[None]:
-    """Hold the lock of a function, so that no two processes compile it at the same moment.
-
-    Locks are taken from caller to callee, as compiling goes: nobody waits in a circle.
-    """
-    path = CACHE / "locks" / hashlib.sha256(name.encode()).hexdigest()[:24]
-    with path.open("w") as lock:
-        if not _held[path]:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        _held[path] += 1
-        try:
-            yield
-        finally:
-            _held[path] -= 1
-
-
-def _compile_once() -> None:
-    """Let the processes of a run share what they compile: who comes second waits, then reads."""
-    os.environ["NUMBA_CACHE_DIR"] = str(CACHE)
-    (CACHE / "locks").mkdir(parents=True, exist_ok=True)
-
-    with _alone_with("of_nautilus"):  # one of them forgets what is stale
-        import of_nautilus  # noqa: F401
-    from numba.core.caching import IndexDataCacheFile
-    from numba.core.compiler_lock import global_compiler_lock
-    from numba.core.dispatcher import Dispatcher
-
-    compile_or_read = Dispatcher.compile
-
-    def compile_alone(self: Any, sig: Any) -> Any:
-        function = self.py_func
-        with global_compiler_lock, _alone_with(f"{function.__module__}.{function.__qualname__}"):
-            return compile_or_read(self, sig)
-
-    def data_name(self: Any, number: int) -> str:
-        return f"{Path(self._index_name).stem}.{uuid.uuid4().hex[:12]}.nbc"
-
-    Dispatcher.compile = compile_alone
-    # A node that a test starts takes no locks. Numba counts files to name the next one, and could
-    # give the same name as we at the same moment.
-    IndexDataCacheFile._data_name = data_name
-
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    _compile_once()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
