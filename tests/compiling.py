@@ -44,13 +44,15 @@ def compile_once() -> None:
 
     with _alone_with("of_nautilus"):  # one of them forgets what is stale
         import of_nautilus  # noqa: F401
-    from numba.core.caching import IndexDataCacheFile
+    from numba.core.caching import IndexDataCacheFile, NullCache
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.dispatcher import Dispatcher
 
     compile_or_read = Dispatcher.compile
 
     def compile_alone(self: Any, sig: Any) -> Any:
+        if isinstance(self._cache, NullCache):
+            return compile_or_read(self, sig)
         function = self.py_func
         with global_compiler_lock, _alone_with(f"{function.__module__}.{function.__qualname__}"):
             return compile_or_read(self, sig)
