@@ -21,6 +21,10 @@ def live_group(path: Path) -> str | None:
     return next((group for group, names in LIVE.items() if path.name.startswith(names)), None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # by the number of tests: the order below is by time
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module, whose tests share what they set up, in one process; begin with what is long.
 
