@@ -1,25 +1,47 @@
-"""For a whole run on two processes (`make test`): fast tests first, and no cache in common."""
+"""For a whole run (`make test`): live nodes beside the rest, long modules first, compiling once.
+
+There are two processes for the live nodes, which mostly wait, and two for everything else.
+"""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-LIVE = ("test_live_", "test_venue_", "test_alerts_", "test_model_live")
+from tests.compiling import compile_once
 
-# Numba names a cached function's files by counting what it finds: two processes that compile a
-# function for different types at the same moment may take one name for both.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    cache = Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba" / worker
-    os.environ["NUMBA_CACHE_DIR"] = str(cache)
+LIVE = {"venue": ("test_venue_", "test_alerts_"), "node": ("test_live_", "test_model_live")}
+
+compile_once()
+
+
+def live_group(path: Path) -> str | None:
+    """Return the group of a file whose tests run live nodes."""
+    return next((group for group, names in LIVE.items() if path.name.startswith(names)), None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # by the number of tests: the order below is by time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put slow tests behind the others, and those that run a live node into one process.
+    """Keep a module, whose tests share what they set up, in one process; begin with what is long.
 
-    A node keeps to the clock: two of them, and a compiler beside, would starve each other.
+    Live nodes first, in two processes, then modules with slow tests, then the others.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (live_group(item.path) is None, item.path not in slow))
     for item in items:
-        if item.path.name.startswith(LIVE):
-            item.add_marker(pytest.mark.xdist_group("live"))
+        item.add_marker(pytest.mark.xdist_group(live_group(item.path) or item.path.stem))
+
+
+@cache
+def _step_back() -> None:
+    os.nice(10)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give way to live nodes, which keep to the clock, in a process that runs other tests."""
+    if live_group(item.path) is None:
+        _step_back()

@@ -19,6 +19,7 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 
 from of_nautilus.live.node import build_node
+from tests.compiling import compile_once
 
 
 class Progress:
@@ -55,6 +56,7 @@ class Progress:
 
 
 def main(config: str, out: str, control: str) -> None:
+    compile_once()
     node = build_node(TradingNodeConfig.parse(Path(config).read_bytes()))
     loop = node.get_event_loop()
     answering = loop.create_task(Progress(node).tell(control))

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.compiling import compile_once
 from tests.venues.replay import ROOT
 
 
@@ -124,6 +125,8 @@ def _run(order: dict[str, Any]) -> None:
 
 def main() -> None:
     """Fork a node for each line that comes in, and print its process id."""
+    compile_once()
+
     import nautilus_trader.adapters.binance.factories
     import nautilus_trader.adapters.bybit.factories  # noqa: F401
 
