@@ -79,14 +79,7 @@ def strategy(market: str) -> dict[str, Any]:
 
 
 def told(catalog: Path) -> dict[str, pd.DataFrame]:
-    tables = {kind.__name__: read_journal(catalog, kind)[names] for kind, names in COLUMNS.items()}
-    # Whether a level is watched is looked at every second: live by the machine's clock too.
-    moves = tables["TradeTransition"]
-    looked = moves["event"].isin(["LEVEL_APPROACH", "LEVEL_LEFT"])
-    # Binance accepts a stop once more when it is triggered.
-    notes = tables["JournalNote"].drop_duplicates(ignore_index=True)
-    moved = moves[~looked].reset_index(drop=True)
-    return tables | {"TradeTransition": moved, "JournalNote": notes}
+    return {kind.__name__: read_journal(catalog, kind)[names] for kind, names in COLUMNS.items()}
 
 
 @pytest.fixture(scope="module")

@@ -646,7 +646,8 @@ def test_database_lost_in_a_trade(kept_in_redis) -> None:
         desk.at.call(desk.at.cancel_stops())
         desk.until(lambda: desk.is_flat, "flat")
         took = time.monotonic() - begin
-        desk.enter()
+        desk.until(lambda: desk.signal() == "planned", "entered again")
+        desk.until(lambda: desk.is_protected, "in a trade")
         return took
 
     desks(scenario)
