@@ -165,7 +165,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
 
 
 def _component(
-    path: str, module: str, market: str | None, *, config: str = "", **fields: Any
+    path: str, module: str, market: str | None, /, *, config: str = "", **fields: Any
 ) -> dict[str, Any]:
     if market is not None:
         fields["instrument_id"] = market
