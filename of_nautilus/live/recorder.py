@@ -4,12 +4,10 @@ Every message gets a time of reception of its own, later than the one before, so
 over the recording sees trades and book in the order in which the session's own components saw them.
 Parts are written by a thread of their own, each to temporary files that then take their names: a
 crash leaves whole files only, and loses what came since the last part. The same thread joins the
-parts of an hour that is over, and the hours of a day; it makes way for all else.
+parts of an hour that is over, and the hours of a day.
 """
 
 import asyncio
-import os
-import threading
 from array import array
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -49,7 +47,7 @@ class Recorder(Actor):
         self._ids: list[str] = []
         self._changes = _new_rows()
         self._last = 0
-        self._writer = ThreadPoolExecutor(1, "recorder", _make_way)
+        self._writer = ThreadPoolExecutor(1, "recorder")
         self._joined_until = 0
         self._parts: list[tuple[Future[None], int, int]] = []
         self._failed = False
@@ -224,12 +222,6 @@ class Recorder(Actor):
             flags=rows[7].astype(np.uint8),
             sequence=rows[8],
         )
-
-
-def _make_way() -> None:
-    """Let the thread that writes run when no other needs the processor."""
-    if hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _new_rows() -> "array[int]":
