@@ -33,7 +33,10 @@ class TimedFlow(LiveFlow):
 
 
 class TimedStrategy(OrderFlowStrategy):
-    """The strategy, which on each bar places an order far from the market after all its work."""
+    """The strategy, which on each bar places an order far from the market after all its work.
+
+    It takes back the one before, once the new one is out: a trader has a few orders, not hundreds.
+    """
 
     def on_start(self) -> None:
         super().on_start()
@@ -56,6 +59,9 @@ class TimedStrategy(OrderFlowStrategy):
         self.submit_order(order)
         self.took.append(time.perf_counter_ns() - begin)
         reached.clear()
+        before = self.cache.order(ClientOrderId(f"B{self._count - 1}"))
+        if before is not None and before.is_open:
+            self.cancel_order(before)
 
     def on_stop(self) -> None:
         super().on_stop()

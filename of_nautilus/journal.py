@@ -2,12 +2,14 @@
 
 The files have the catalog's own layout, so `ParquetDataCatalog.query` and any Parquet reader read
 them. Every part is written to a temporary file that then takes its name: a crash leaves whole files
-only. What an earlier run wrote about the same time makes way for the later one.
+only. What an earlier run wrote about the same time makes way for the later one. Live, a thread of
+its own writes: no order waits for the disk.
 """
 
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
 from nautilus_trader.common.actor import Actor
+from nautilus_trader.common.component import LiveClock
 from nautilus_trader.core.datetime import unix_nanos_to_iso8601
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.persistence.funcs import class_to_filename
@@ -29,6 +32,7 @@ from of_nautilus.data import (
     listen,
 )
 
+type Rows = dict[tuple[type[Any], InstrumentId], list[Any]]
 ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES)
 
 
@@ -42,9 +46,13 @@ class Journal(Actor):
     def __init__(self, config: JournalConfig) -> None:
         super().__init__(config)
         self._parts = Parts(config.catalog)
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: list[Future[list[Path]]] = []
 
     def on_start(self) -> None:
         """Subscribe to everything that is published about the instruments."""
+        if isinstance(self.clock, LiveClock):
+            self._writer = ThreadPoolExecutor(1, "journal")
         self._parts.begin(self.clock.timestamp_ns(), self.config.instrument_ids)
         for instrument_id in self.config.instrument_ids:
             for kind in ALL_TYPES:
@@ -56,12 +64,29 @@ class Journal(Actor):
         if self.config.part_rows <= len(self._parts) or (
             self.config.write_trades and isinstance(data, ClosedTrade)
         ):
-            self._parts.write(self.clock.timestamp_ns())
+            self._write()
 
     def on_stop(self) -> None:
-        """Write what is left."""
-        for path in self._parts.write(self.clock.timestamp_ns()):
-            self.log.debug(f"journal written: path={path}")
+        """Write what is left, and wait for it."""
+        self._write()
+        if self._writer is not None:
+            self._writer.shutdown()
+            self._writer = None
+        self._look_after()
+
+    def _write(self) -> None:
+        now = self.clock.timestamp_ns()
+        if self._writer is None:
+            self._parts.write(now)
+            return
+        self._look_after()
+        self._writing.append(self._writer.submit(self._parts.store, self._parts.take(), now))
+
+    def _look_after(self) -> None:
+        """Say what could not be written: trading goes on without it."""
+        while self._writing and self._writing[0].done():
+            if (error := self._writing.pop(0).exception()) is not None:
+                self.log.error(f"journal not written: reason={error!r}")
 
 
 class Parts:
@@ -75,7 +100,7 @@ class Parts:
 
     def __init__(self, catalog: str | Path) -> None:
         self._data = Path(catalog) / "data"
-        self._rows: dict[tuple[type[Any], InstrumentId], list[Any]] = defaultdict(list)
+        self._rows: Rows = defaultdict(list)
         self._count = 0
         self._last: dict[Path, int] = {}
         self._began = 0
@@ -102,12 +127,22 @@ class Parts:
         self._count += 1
 
     def write(self, until: int) -> list[Path]:
-        """Write what is kept, in the order of `ts_init`, and forget it; return the files.
+        """Store what is kept, and forget it; return the files."""
+        return self.store(self.take(), until)
+
+    def take(self) -> Rows:
+        """Return what is kept, and forget it."""
+        taken, self._rows = self._rows, defaultdict(list)
+        self._count = 0
+        return taken
+
+    def store(self, taken: Rows, until: int) -> list[Path]:
+        """Write rows in the order of `ts_init`; return the files.
 
         Whatever an earlier run wrote about the time from the beginning `until` now is removed.
         """
         written = []
-        for (cls, instrument_id), rows in self._rows.items():
+        for (cls, instrument_id), rows in taken.items():
             rows.sort(key=lambda row: row.ts_init)
             written.append(self._write(self._folder(cls, instrument_id), cls, rows))
         self._mine.update(written)
@@ -116,8 +151,6 @@ class Parts:
                 begins, ends = old.stem.split("_")
                 if old not in self._mine and begins <= _stamp(until) and ends >= self._since:
                     old.unlink()
-        self._rows.clear()
-        self._count = 0
         return written
 
     @property

@@ -110,9 +110,11 @@ _LIVE = (
     OrderStatus.PENDING_UPDATE,
     OrderStatus.TRIGGERED,
 )
-# How often the manager sees to its limits: with an order or a position, and without.
-_CHECK_NS = 1_000_000_000
-_IDLE_CHECK_NS = 60_000_000_000
+# How often the manager sees to its limits: with an order or a position, and without. Live times are
+# off by some ns: less a microsecond, a trade a whole second later is looked at in either case.
+_BEAT_NS = 1_000_000_000
+_CHECK_NS = _BEAT_NS - 1_000
+_IDLE_CHECK_NS = 60 * _BEAT_NS - 1_000
 _EXTERNAL = StrategyId("EXTERNAL")
 
 
@@ -168,7 +170,7 @@ class OrderFlowStrategy(Strategy):
             # The host's live timers run on a thread of their own.
             self.clock.set_timer(
                 "guard",
-                pd.Timedelta(nanoseconds=_CHECK_NS),
+                pd.Timedelta(nanoseconds=_BEAT_NS),
                 callback=lambda _: loop.call_soon_threadsafe(self._beat),
             )
 
@@ -225,10 +227,12 @@ class OrderFlowStrategy(Strategy):
         try:
             if not self.is_running:
                 return
-            if self._now() >= self._next_check:
-                self._check(self._now())
-            else:
-                self._check_position(self._now())
+            now = self._now()
+            self._check_position(now)
+            if self.manager is not None and now >= self._next_check:
+                # The next check of a trade stays where it is: it must not depend on a clock.
+                self._update_equity()
+                self._do(self.manager.on_time(now))
         except Exception as error:
             # The event loop would only log it.
             self.log.exception("guard failed", error)
@@ -302,6 +306,8 @@ class OrderFlowStrategy(Strategy):
         self._report(event, lambda key: Accepted(key, event.ts_event))
         if _role(event.client_order_id) is Role.STOP and self._known(event.client_order_id):
             order = self.cache.order(event.client_order_id)
+            if sum(isinstance(one, OrderAccepted) for one in order.events) > 1:
+                return  # Binance accepts a stop once more when it is triggered
             numbers = {
                 "price": self._ticks(order.trigger_price.as_decimal()),
                 "quantity": self._scale.to_lots(order.quantity.as_decimal()),

@@ -634,3 +634,14 @@ def test_random_market_walks_every_path_and_the_books_balance(rules: str) -> Non
 def test_the_same_market_gives_the_same_log() -> None:
     config = TradeConfig(risk=FIXED)
     assert repr(walk(3, config, 400).log) == repr(walk(3, config, 400).log)
+
+
+def test_a_clock_without_a_price_moves_no_level() -> None:
+    desk = framed()
+    desk.bar(10_005, 10_020, 10_010)
+    assert desk.manager.state.phase is Phase.WATCHING
+    desk.manager.price = 10_021  # far enough to be left
+    desk.carry_out(desk.manager.on_time(desk.ts + SECOND))
+    assert desk.manager.state.phase is Phase.WATCHING
+    desk.carry_out(desk.manager.on_time(desk.ts + SECOND, 10_021))
+    assert desk.manager.state.phase is Phase.NONE

@@ -20,6 +20,7 @@ from of_nautilus.live.settings import load_live_config
 from tests.venues.binance import BinanceDouble
 from tests.venues.bybit import BybitDouble
 from tests.venues.double import VenueDouble
+from tests.venues.redis import PASSWORD, RedisServer
 from tests.venues.replay import QUICK, ROOT
 from tests.venues.session import Recorded, Session
 
@@ -121,6 +122,26 @@ def test_all_is_well(at, venue, tmp_path) -> None:
     assert found(checks, "size").text.endswith("is 0.277, 16620.03 in money")
     assert found(checks, "position").text == "flat, no open orders"
     assert not any(secret in str(checks) for secret in KEYS.values())
+
+
+def test_a_database_is_asked_whether_it_answers(at, venue, tmp_path, monkeypatch) -> None:
+    with RedisServer() as server:
+
+        def database(config: dict[str, Any]) -> None:
+            config["cache"] = {"database": server.database}
+
+        refused = found(look(at, venue, tmp_path, change=database), "database")
+        assert (refused.verdict, "NOAUTH" in refused.text) == (Verdict.REFUSED, True)
+        monkeypatch.setenv("REDIS_PASSWORD", PASSWORD)
+        checks = look(at, venue, tmp_path, change=database)
+        assert found(checks, "database").verdict is Verdict.OK
+        assert PASSWORD not in str(checks)
+        config = load_live_config(tmp_path / f"live_{venue}.json")
+        assert config.node.cache.database.password == PASSWORD
+        assert PASSWORD not in repr(config)
+        server.stop()
+        gone = found(look(at, venue, tmp_path, change=database), "database")
+        assert "cannot be reached" in gone.text
 
 
 def poor(at: VenueDouble) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from tests.venues.desk import SIZE, Desk
 from tests.venues.exchange import VenueOrder
+from tests.venues.redis import PASSWORD, RedisServer
 from tests.venues.session import Session, read_session
 from tests.venues.stage import Stage
 
@@ -76,8 +77,12 @@ def desks(session: Session, stage: Stage) -> Iterator[Desks]:
     with opened(made):
         both = Desks(made)
         yield both
-        for name, took in both.times.items():
-            print(f"{name:45}", *(f"{venue} {seconds:5.2f} s" for venue, seconds in took))
+        tell_times(both)
+
+
+def tell_times(desks: Desks) -> None:
+    for name, took in desks.times.items():
+        print(f"{name:45}", *(f"{venue} {seconds:5.2f} s" for venue, seconds in took))
 
 
 def told(desk: Desk, since: int, kind: str) -> Callable[[], bool]:
@@ -589,3 +594,60 @@ def test_kill_at_ten_moments_of_a_trade(
         lines = [line for found in pool.map(killed, desks) for line in found]
     print(f"seed {seed}", *lines, sep="\n")
     assert len(lines) == 10
+
+
+@pytest.fixture(scope="module")
+def kept_in_redis(session: Session, stage: Stage, tmp_path_factory) -> Iterator[tuple]:
+    """Desks whose nodes have a database, that database, and the folder of their state files."""
+    folder = tmp_path_factory.mktemp("redis")
+    with RedisServer() as server:
+        database = server.database | {"password": PASSWORD}
+        made = [
+            Desk(venue, session, stage, state=folder / venue / "state", database=database)
+            for venue in VENUES
+        ]
+        with opened(made):
+            both = Desks(made)
+            yield both, server, folder
+            tell_times(both)
+
+
+def test_kill_with_a_database_and_the_state_file_lost(kept_in_redis) -> None:
+    desks, _, folder = kept_in_redis
+
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        desk.kill()
+        (folder / desk.venue / "state").unlink()
+        left, orders = desk.position, {o.client_id for o in desk.open_orders()}
+        begin = time.monotonic()
+        desk.start()
+        took = time.monotonic() - begin
+        desk.until(desk.is_agreed, "agreed")
+        # The trade goes on: what was there is there, and no second position beside it.
+        assert (desk.position, {o.client_id for o in desk.open_orders()}) == (left, orders)
+        assert desk.is_protected
+        assert desk.node is not None
+        assert "state taken up: from=database" in desk.node.log
+        assert PASSWORD not in desk.node.log
+        return took
+
+    desks(scenario)
+
+
+def test_database_lost_in_a_trade(kept_in_redis) -> None:
+    desks, server, _ = kept_in_redis
+
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        server.stop()
+        begin = time.monotonic()
+        # A stop that is gone shows that the node still acts.
+        desk.at.call(desk.at.cancel_stops())
+        desk.until(lambda: desk.is_flat, "flat")
+        took = time.monotonic() - begin
+        desk.until(lambda: desk.signal() == "planned", "entered again")
+        desk.until(lambda: desk.is_protected, "in a trade")
+        return took
+
+    desks(scenario)

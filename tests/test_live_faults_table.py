@@ -197,6 +197,18 @@ TABLE = [
         LIVE + ".test_kill_at_ten_moments_of_a_trade",
     ),
     Row(
+        "`kill -9` in a trade with Redis, and the state file is gone",
+        "takes up the state from Redis, orders and position too, none of them twice",
+        "protected",
+        LIVE + ".test_kill_with_a_database_and_the_state_file_lost",
+    ),
+    Row(
+        "Redis is gone in a trade; then the venue cancels the stop",
+        "trades on: closes at market, and enters again",
+        "flat",
+        LIVE + ".test_database_lost_in_a_trade",
+    ),
+    Row(
         "kicked sockets (adapters alone)",
         "trades go on, the book is whole again",
         "-",

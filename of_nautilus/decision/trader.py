@@ -151,13 +151,17 @@ class TradeManager:
         return self._flush()
 
     def on_time(self, ts: int, price: int | None = None) -> list[Output]:
-        """Let the time pass between bars: session end, expiries, retries, the day's loss."""
+        """Let the time pass between bars: session end, expiries, retries, the day's loss.
+
+        Which level is watched changes with a price only: with the market, not with a clock.
+        """
         self.price = self.price if price is None else price
         self._new_day(ts)
         self._check_limits(ts)
         if self.price is not None:
             self._step(Mark(ts, self.price, self.price, self.price))
-            self._watch(ts, self.price)
+        if price is not None:
+            self._watch(ts, price)
         return self._flush()
 
     def on_report(self, report: Report) -> list[Output]:

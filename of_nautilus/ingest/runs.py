@@ -23,6 +23,18 @@ _RISING = {
 _HEADS = 10  # row groups in memory while runs are merged
 
 
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of a data file of the catalog."""
+    rising = {name: _RISING[name] for name in schema.names if name in _RISING}
+    return pq.ParquetWriter(
+        path,
+        schema,
+        use_dictionary=[name for name in schema.names if name not in rising],
+        column_encoding=rising,
+        write_statistics=["ts_event", "ts_init"],
+    )
+
+
 class DayFile:
     """Takes sorted pieces in any order and ends as one sorted file without repeated trades.
 
@@ -128,14 +140,7 @@ class DayFile:
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         self._path = self._staging.new_file()
-        rising = {name: _RISING[name] for name in schema.names if name in _RISING}
-        return pq.ParquetWriter(
-            self._path,
-            schema,
-            use_dictionary=[name for name in schema.names if name not in rising],
-            column_encoding=rising,
-            write_statistics=["ts_event", "ts_init"],
-        )
+        return open_writer(self._path, schema)
 
     def _without_repeats(self, piece: TradeColumns) -> TradeColumns:
         tail = self._tail

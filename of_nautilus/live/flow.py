@@ -6,7 +6,9 @@ meanwhile. Where two of these overlap, trade ids join them, so that nothing is c
 
 Bars and sessions of the past are told on a topic of their own (`past_topic`): a strategy needs them
 for its levels, and nobody else is to take them for news. Patterns of the past are told to nobody,
-so nothing is entered before the market is known.
+so nothing is entered before the market is known. Where the venue does not tell enough (Bybit tells
+its newest thousand trades, Binance is asked for an hour at most) there is a gap, which is said, and
+the session that it lies in is told of as incomplete.
 """
 
 import asyncio
@@ -30,12 +32,14 @@ from of_nautilus.ingest.store import open_store
 from of_nautilus.live.config import LiveFlowConfig
 
 WARMING = "warming_up"
+_SOURCE = "past"
 _HOUR = 3_600_000_000_000
 _PIECE = 200_000
 _PAGE = 1_000
 _ANSWER_S = 30.0
 # The host's times are off by some ns, and its answers cut by them.
 _OVERLAP = 2_000_000
+_EXACT = 1_000
 _SIDES = (0, 1, -1)
 
 
@@ -48,7 +52,7 @@ class LiveFlow(OrderFlowActor):
     """Reads the order flow of one instrument, its past first.
 
     `warm` says whether it is done with the past; until then live trades wait. `progress` is a line
-    of how far it is.
+    of how far it is, `gaps` how often trades of the past are missing.
     """
 
     def __init__(self, config: LiveFlowConfig) -> None:
@@ -56,6 +60,7 @@ class LiveFlow(OrderFlowActor):
         self.warm = False
         self.progress = "not started"
         self.counts: dict[str, int] = {}
+        self.gaps = 0
         self._saved: dict[str, bytes] = {}
         self._waiting: deque[TradeTick] = deque()
         self._page: list[TradeTick] = []
@@ -100,6 +105,13 @@ class LiveFlow(OrderFlowActor):
             return
         self._last_id = tick.trade_id.value
         super().on_trade_tick(tick)
+
+    def on_data(self, data: Any) -> None:
+        """Hear whether the feed is to be trusted; to be warming up takes nothing from a session."""
+        if isinstance(data, FeedStatus) and data.source == _SOURCE:
+            self._trusted = self._feed.hear(data)
+        else:
+            super().on_data(data)
 
     def on_historical_data(self, data: Any) -> None:
         """Collect what the venue answers."""
@@ -199,6 +211,7 @@ class LiveFlow(OrderFlowActor):
             since = max(since, self.engine.last_ts)
         while True:
             page = _in_order(await self._ask(since))
+            self._look_for_gap(page, since)
             yield page
             last = page[-1].ts_event if page else since
             if len(page) < _PAGE or last <= since or self._reaches(page):
@@ -206,6 +219,19 @@ class LiveFlow(OrderFlowActor):
             since = last
             self._say(f"asking the venue: reached={pd.Timestamp(last, tz='UTC'):%H:%M:%S}")
             await asyncio.sleep(1.0 / self.config.requests_per_s)
+
+    def _look_for_gap(self, page: list[TradeTick], since: int) -> None:
+        """See whether trades are missing between what the engine has and a page of the venue's."""
+        last = self.engine.last_ts if self.engine is not None else 0
+        if not last or any(tick.trade_id.value == self._last_id for tick in page):
+            return
+        begins = page[0].ts_event if page else self.clock.timestamp_ns()
+        # What was asked for from the last trade on, and is not cut, is whole.
+        if begins > last + _EXACT and (since > last or len(page) >= _PAGE):
+            self._complete = False
+            self.gaps += 1
+            between = " to ".join(f"{pd.Timestamp(ts, tz='UTC')}" for ts in (last, begins))
+            self.log.warning(f"past has a gap: {between}")
 
     def _reaches(self, page: list[TradeTick]) -> bool:
         """Whether a page overlaps with the trades that came live."""
@@ -230,7 +256,9 @@ class LiveFlow(OrderFlowActor):
         try:
             await asyncio.wait_for(answered.wait(), _ANSWER_S)
         except TimeoutError:
-            self.log.warning("the venue did not tell its recent trades")
+            self._complete = False
+            self.gaps += 1
+            self.log.warning("past has a gap: the venue did not tell its recent trades")
         return self._page
 
     def _take(self, page: list[TradeTick], source: str) -> None:
@@ -263,7 +291,15 @@ class LiveFlow(OrderFlowActor):
                 case SessionClosed():
                     ended = event
                 case SessionStarted() if event.ts > self._told_until:
-                    roll = SessionRoll.of(event, ended, config.instrument_id, self._scale, now)
+                    roll = SessionRoll.of(
+                        event,
+                        ended,
+                        config.instrument_id,
+                        self._scale,
+                        now,
+                        complete=self._complete,
+                    )
+                    self._complete = True
                     self.msgbus.publish(topic=topic, msg=roll)
 
     def _tell_status(self, state: str) -> None:
@@ -274,7 +310,7 @@ class LiveFlow(OrderFlowActor):
             instrument_id=instrument_id,
             state=state,
             reason=WARMING,
-            source="past",
+            source=_SOURCE,
         )
         self.publish_data(data_type(FeedStatus, instrument_id), status)
 

@@ -97,6 +97,7 @@ def summary(node: TradingNode) -> dict[str, Any]:
                 "warm": actor.warm,
                 **({} if actor.warm else {"past": actor.progress}),
                 "past_trades": sum(actor.counts.values()),
+                **({"gaps_in_the_past": actor.gaps} if actor.gaps else {}),
                 "bars": actor.engine.bar_count,
                 "signals": len(actor.signals),
                 "bars_sha256": actor.engine.bars_sha256,

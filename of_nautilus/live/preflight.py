@@ -20,6 +20,7 @@ from of_nautilus.decision.settings import settle
 from of_nautilus.errors import UserError
 from of_nautilus.ingest.columns import TradeColumns, data_files
 from of_nautilus.ingest.store import open_store
+from of_nautilus.live.database import address, database_of, ping
 from of_nautilus.live.settings import Client, LiveConfig
 from of_nautilus.live.state import read_state
 from of_nautilus.live.venue import VENUES, AccountFacts, MarketFacts, Venue
@@ -58,6 +59,7 @@ def preflight(config: LiveConfig) -> Iterator[Check]:
         yield from _client(config, client)
     yield from _alerts(config)
     yield from _state(config)
+    yield from _database(config)
     yield from _recording(config)
 
 
@@ -295,6 +297,19 @@ def _state(config: LiveConfig) -> Iterator[Check]:
             yield _ok("state", f"{path} begins anew")
         else:
             yield _ok("state", f"{path} of {_day(state.ts)} is taken up")
+
+
+def _database(config: LiveConfig) -> Iterator[Check]:
+    database = database_of(config.plain)
+    if database is None:
+        return
+    host, port = address(database)
+    try:
+        ping(database)
+    except UserError as error:
+        yield _refused("database", f"{error}: start it, or take `cache.database` out")
+        return
+    yield _ok("database", f"Redis at {host}:{port} answers: state, orders and positions go there")
 
 
 def _recording(config: LiveConfig) -> Iterator[Check]:

@@ -3,12 +3,14 @@
 Every message gets a time of reception of its own, later than the one before, so that a backtest
 over the recording sees trades and book in the order in which the session's own components saw them.
 Parts are written by a thread of their own, each to temporary files that then take their names: a
-crash leaves whole files only, and loses what came since the last part.
+crash leaves whole files only, and loses what came since the last part. The same thread joins the
+parts of an hour that is over, and the hours of a day.
 """
 
 import asyncio
 from array import array
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,9 @@ from nautilus_trader.model.objects import FIXED_PRECISION
 from of_nautilus.data import JournalNote, data_type
 from of_nautilus.ingest.columns import Columns, DeltaColumns, TradeColumns
 from of_nautilus.ingest.errors import IngestError
+from of_nautilus.ingest.joining import HOUR_NS, join_files
+from of_nautilus.ingest.staging import recover
+from of_nautilus.ingest.store import open_store
 from of_nautilus.ingest.writer import CatalogWriter
 from of_nautilus.live.config import RecorderConfig
 
@@ -43,6 +48,7 @@ class Recorder(Actor):
         self._changes = _new_rows()
         self._last = 0
         self._writer = ThreadPoolExecutor(1, "recorder")
+        self._joined_until = 0
         self._parts: list[tuple[Future[None], int, int]] = []
         self._failed = False
 
@@ -54,6 +60,8 @@ class Recorder(Actor):
             self.log.error(f"instrument not found: instrument_id={config.instrument_id}")
             self.stop()
             return
+        # What a crash left half joined must be whole before anybody reads it.
+        recover(open_store(config.catalog))
         self._price_unit = 10 ** (FIXED_PRECISION - self._instrument.price_precision)
         self._size_unit = 10 ** (FIXED_PRECISION - self._instrument.size_precision)
         self.subscribe_trade_ticks(config.instrument_id)
@@ -145,6 +153,13 @@ class Recorder(Actor):
         ) as writer:
             for piece in pieces:
                 writer.write(piece)
+        hour = int(max(piece.ts_init[-1] for piece in pieces)) // HOUR_NS
+        if hour > self._joined_until:
+            # What cannot be joined stays in parts, and is tried again with the next one.
+            with suppress(OSError, pa.ArrowException):
+                for kind in (TradeColumns, DeltaColumns):
+                    join_files(self.config.catalog, kind, self.config.instrument_id, hour * HOUR_NS)
+                self._joined_until = hour
 
     def _collect(self, *, wait: bool = False) -> None:
         """See what has become of the parts."""

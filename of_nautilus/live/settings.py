@@ -1,8 +1,8 @@
 """A live node's config file: read, checked for what must not stand in it, made ready to run.
 
-The file is the host's own `TradingNodeConfig` as JSON. Two things are ours: it may hold no keys,
-and the `environment` of an execution client holds for the data client of the same name too, so that
-one field leads to the testnet.
+The file is the host's own `TradingNodeConfig` as JSON. Three things are ours: it may hold no keys
+and no password; the `environment` of an execution client holds for the data client of the same name
+too, so that one field leads to the testnet; and a database's password comes from the environment.
 """
 
 import os
@@ -18,6 +18,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.core import nautilus_pyo3
 
 from of_nautilus.errors import UserError
+from of_nautilus.live.database import with_credentials
 from of_nautilus.live.venue import Keys
 
 _SECRETS = ("api_key", "api_secret", "token", "password", "private_key")
@@ -106,7 +107,7 @@ def load_live_config(path: str | Path) -> LiveConfig:
         )
     _one_environment(plain)
     try:
-        node = TradingNodeConfig.parse(msgspec.json.encode(plain))
+        node = TradingNodeConfig.parse(msgspec.json.encode(with_credentials(plain)))
         clients = tuple(_client(name, plain) for name in plain.get("data_clients", {}))
         for one in [*node.data_clients.values(), *node.exec_clients.values()]:
             one.create()

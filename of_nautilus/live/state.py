@@ -4,6 +4,10 @@ The file is written to a temporary one beside it that then takes its name, both 
 after a crash it holds one whole state, the last or the one before. It is encoded in the event loop,
 where nothing else changes meanwhile, and written by a thread of its own, so a slow disk delays no
 order. Of several changes in one turn of the loop, and of those during a write, the last is written.
+What is open is safe before it is written: an order's id says what it is for, and the venue has it.
+
+Where the host's cache has a database (Redis), each state goes there too; the later of the two is
+taken up, so that a node whose disk is gone can go on elsewhere.
 """
 
 import asyncio
@@ -25,6 +29,7 @@ from of_nautilus.live.config import StateKeeperConfig
 
 _FORMAT = 1
 _SOURCE = "state"
+_DATABASE_KEY = "of_nautilus.state"
 # What is published by those whose state it is, whenever it changes.
 _TOPICS = (
     "events.order.*",
@@ -65,12 +70,23 @@ def read_state(path: Path) -> SavedState | None:
         return None
     except OSError as error:
         raise UserError(f"{error.strerror}", path) from None
+    return decode_state(raw, path)
+
+
+def decode_state(raw: bytes, source: str | Path) -> SavedState:
+    """Return an encoded state; `source` says in errors where it is from.
+
+    Raises
+    ------
+    UserError
+        If it is not whole, or of another format.
+    """
     try:
         state = msgspec.msgpack.decode(raw, type=SavedState)
     except msgspec.DecodeError as error:
-        raise UserError(f"no whole state ({error})", path, todo="move it away to start") from None
+        raise UserError(f"no whole state ({error})", source, todo="move it away to start") from None
     if state.format != _FORMAT:
-        raise UserError(f"of format {state.format}, not {_FORMAT}", path, todo="move it away")
+        raise UserError(f"of format {state.format}, not {_FORMAT}", source, todo="move it away")
     return state
 
 
@@ -128,9 +144,12 @@ class StateKeeper(Actor):
         self._flows = flows
         self._markets = [one.config.instrument_id for one in strategies]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        saved = read_state(self.path)
-        if saved is None:
+        sources = {"file": read_state(self.path), "database": self._in_database()}
+        found = {name: state for name, state in sources.items() if state is not None}
+        if not found:
             return
+        source, saved = max(found.items(), key=lambda one: one[1].ts)
+        self.log.info(f"state taken up: from={source}")
         for component in [*strategies, *flows]:
             if (state := saved.components.get(str(component.id))) is not None:
                 component.on_load(state)
@@ -153,6 +172,7 @@ class StateKeeper(Actor):
             self._writing.exception()
         self._bars_closed = True
         state = self._state()
+        self._to_database(state)
         try:
             self._writer.submit(write_state, self.path, state).result()
         except OSError as error:
@@ -192,8 +212,18 @@ class StateKeeper(Actor):
         loop, state = self._loop, self._waiting
         assert state is not None
         self._waiting = None
+        self._to_database(state)
         self._writing = self._writer.submit(write_state, self.path, state)
         self._writing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._wrote, done))
+
+    def _in_database(self) -> SavedState | None:
+        raw = self.cache.get(_DATABASE_KEY) if self.cache.has_backing else None
+        return None if raw is None else decode_state(raw, "the cache's database")
+
+    def _to_database(self, state: SavedState) -> None:
+        """Hand a state to the host's thread that writes to the database, if there is one."""
+        if self.cache.has_backing:
+            self.cache.add(_DATABASE_KEY, msgspec.msgpack.encode(state))
 
     def _wrote(self, done: "Future[None]") -> None:
         self._writing = None

@@ -77,6 +77,7 @@ class Desk:
         state: Path | None = None,
         trade: dict[str, Any] | None = None,
         feed: dict[str, Any] | None = None,
+        database: dict[str, Any] | None = None,
     ) -> None:
         self.venue = venue
         session = replace(session, events=list(session.events))
@@ -95,6 +96,7 @@ class Desk:
         self._stage = stage
         self._state, self._trade = state, TRADE | (trade or {})
         self._feed = feed or {}
+        self._database = database
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -154,6 +156,10 @@ class Desk:
         )
         config = node_config(f"live_{self.venue}.json", self.at, actors, [strategy])
         config["exec_engine"] |= CHECKS
+        if self._database is not None:
+            # It keeps each trader's things apart.
+            config["trader_id"] = f"{self.venue.upper()}-001"
+            config["cache"] = {"database": self._database}
         return config
 
     def start(self) -> None:
