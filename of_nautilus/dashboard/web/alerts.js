@@ -11,6 +11,7 @@ export class Alerts {
     this.all = [];
     this.unread = 0;
     this.last = new Map();
+    this.biases = new Map();
     $("bell").addEventListener("click", () => this.open());
     $("sound").setAttribute("aria-pressed", String(settings.sound));
     $("sound").addEventListener("click", () => {
@@ -37,7 +38,9 @@ export class Alerts {
         for (const each of data.transitions) if (["BREAK_EVEN", "TRAILING", "POSITION_OPEN"].includes(each.target) && each.source !== each.target) this.raise("trade", `${symbol}: ${words(each.target)}`, each.time);
       }),
       feed.subscribe({ channel: "bias", symbol }, (data, whole) => {
-        if (!whole && data.bias) this.raise("bias", `${symbol}: bias ${words(data.bias.direction)}, confidence ${number(data.bias.confidence)}`, data.bias.time);
+        const time = data.bias?.time ?? null, before = this.biases.get(symbol);
+        this.biases.set(symbol, time);
+        if (!whole && time && time !== before) this.raise("bias", `${symbol}: bias ${words(data.bias.direction)}, confidence ${number(data.bias.confidence)}`, data.bias.time);
       }),
     ];
     return () => stops.forEach((stop) => stop());

@@ -116,6 +116,8 @@ class App {
 
   connection(state) {
     $("connection").textContent = { open: "connected", connecting: "connecting", lost: "connection lost" }[state];
+    $("stale").hidden = state === "open" || !this.feed?.connections;
+    document.body.classList.toggle("lost", !$("stale").hidden);
     $("connection").className = `badge ${{ open: "on", connecting: "busy", lost: "off" }[state]}`;
   }
 

@@ -56,10 +56,15 @@ export class Chart {
   }
 }
 
-/** Tell a library's series of changed items: one at the end is an update, more are set anew. */
+const newest = new WeakMap();
+
+/** Tell a library's series of changed items: a few at the end one by one, more of them all anew. */
 export function show(series, items, from, point) {
-  if (from >= items.length - 2 && from > 0) for (const item of items.slice(from)) series.update(point(item));
-  else series.setData(items.map(point));
+  if (!items.length) return series.setData([]);
+  if (from < items.length - 3 || from === 0) series.setData(items.map(point));
+  else for (const item of items.slice(from)) series.update(point(item), item.time < newest.get(series));
+  newest.set(series, items.at(-1).time);
+  return undefined;
 }
 
 export const at = (item) => seconds(item.time);

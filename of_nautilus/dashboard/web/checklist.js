@@ -32,7 +32,7 @@ function position(trade, digits, lots) {
     el("dl", { class: "facts" }, facts.map(([name, value, kind]) => el("div", {}, el("dt", {}, name), el("dd", { class: `num ${kind ?? ""}` }, value)))));
 }
 
-const COLUMNS = [["Time", true], ["From", true], ["To", true], ["Event", true], ["Why", true]];
+const COLUMNS = [["Time", true], ["Move", true], ["Event", true], ["Why", true]];
 
 /** The moves of the state machine, the newest first. */
 export function transitions(app) {
@@ -43,7 +43,7 @@ export function transitions(app) {
   let all = [];
   const stop = app.feed.subscribe({ channel: "trade_state", symbol }, (data, whole) => {
     all = whole ? data.transitions : [...data.transitions, ...all].slice(0, 200);
-    list.body.replaceChildren(...(all.length ? all.map((each) => row([clock(each.time), words(each.source), words(each.target), words(each.event), words(each.reason)], COLUMNS))
+    list.body.replaceChildren(...(all.length ? all.map((each) => row([clock(each.time), `${words(each.source)} → ${words(each.target)}`, words(each.event), each.reason === each.event ? "" : words(each.reason)], COLUMNS))
       : [row([["None yet.", "muted"]], COLUMNS)]));
   });
   return { root, stop };

@@ -9,7 +9,7 @@ const COLUMNS = [["Time", true], ["Sold"], ["Bought"], ["Delta"], ["CVD"], ["Vol
 
 export function flow(app) {
   const { symbol, price_digits: digits, size_digits: lots } = app.instrument;
-  const { root, head, body } = panel("CVD and delta", { still: true, key: ["above: CVD (filled line), price (dotted)", "below: delta of each bar"] });
+  const { root, head, body } = panel("CVD and delta", { still: true, key: ["above: CVD (line, right scale), price (dotted, left scale)", "below: delta of each bar"] });
   const said = el("span", { class: "muted num legend" });
   head.firstChild.after(said);
   const host = el("div", { class: "canvas", tabindex: 0, role: "img", "aria-label": "Cumulative delta, price and delta by bar" });
@@ -38,7 +38,8 @@ export function flow(app) {
       }
     }),
     app.feed.subscribe({ channel: "candle", symbol, tf: app.tf }, (data, whole) => {
-      show(line, bars.items, bars.put(data.candles, whole), (bar) => ({ time: at(bar), value: bar.close }));
+      const from = bars.put(data.candles, whole);
+      show(line, bars.items, from, (bar) => ({ time: at(bar), value: bar.close }));
     }),
   ];
   chart.api.subscribeCrosshairMove((move) => tell(points.items[Math.round(move.logical ?? -1)] ?? points.items.at(-1)));

@@ -5,7 +5,7 @@ import { el, option, panel } from "./dom.js";
 import { FootprintPainter } from "./footprint_paint.js";
 import { number, signed, size, stamp } from "./format.js";
 import { Series } from "./series.js";
-import { keep, settings } from "./settings.js";
+import { keep, keepOwn, ownOf, settings } from "./settings.js";
 import { onTheme } from "./theme.js";
 
 const WIDEST = 230, NARROWEST = 3;
@@ -13,11 +13,11 @@ const WIDEST = 230, NARROWEST = 3;
 export function footprint(app) {
   const { symbol, tick, row_ticks: least, price_digits: digits, size_digits: lots } = app.instrument;
   const heights = [1, 2, 4, 5, 10, 20, 50].map((k) => k * least);
-  const rows = el("select", { "aria-label": "Row height", onchange: () => { keep({ rows: Number(rows.value) }); open(); } },
-    heights.map((height) => option(height, number(height * tick, digits), settings.rows ?? 4 * least)));
+  const rows = el("select", { "aria-label": "Row height", onchange: () => { keepOwn(symbol, "rows", Number(rows.value)); open(); } },
+    heights.map((height) => option(height, number(height * tick, digits), ownOf(symbol, "rows") ?? 4 * least)));
   if (!rows.value) rows.value = heights[2];
   const ratio = el("input", { type: "number", min: 1, max: 20, step: 0.5, value: settings.ratio, "aria-label": "Imbalance ratio", onchange: () => { keep({ ratio: Number(ratio.value) }); open(); } });
-  const floor = el("input", { type: "number", min: 0, step: "any", value: settings.least ?? "", placeholder: "auto", "aria-label": "Least size of an imbalance", onchange: () => { keep({ least: floor.value === "" ? null : Number(floor.value) }); open(); } });
+  const floor = el("input", { type: "number", min: 0, step: "any", value: ownOf(symbol, "least") ?? "", placeholder: "auto", "aria-label": "Least size of an imbalance", onchange: () => { keepOwn(symbol, "least", floor.value === "" ? null : Number(floor.value)); open(); } });
   const zoomed = (factor) => () => zoom(factor, view.width / 2);
   const tools = [
     el("label", { class: "field" }, "Row", rows), el("label", { class: "field" }, "Imbalance", ratio, ": 1"), el("label", { class: "field" }, "from", floor),
@@ -26,7 +26,7 @@ export function footprint(app) {
   const key = ["sold × bought", "◂ ▸ imbalance against the diagonal", "thick edge: stack of imbalances", "frame: POC", "○ unfinished auction"];
   const { root, body } = panel("Footprint", { still: true, tools, key });
   const bars = new Series();
-  const view = { barPx: 96, right: null, center: null, spread: 1, width: 0 }; // right: index at the right edge, null follows
+  const view = { barPx: innerWidth < 760 ? 74 : 96, right: null, center: null, spread: 1, width: 0 }; // right: index at the right edge, null follows
   const painter = new FootprintPainter(view, { tick, digits, lots });
   const canvas = new Canvas(body, "Footprint chart", (context, width, height, colors) => {
     view.width = width;

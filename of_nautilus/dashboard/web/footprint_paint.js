@@ -121,7 +121,9 @@ export class FootprintPainter {
 
   fontPx(seen) {
     if (this.view.barPx < TEXT_FROM - 12 || this.rowPx < 10) return 0;
-    const letters = Math.max(4, ...seen.flatMap((bar) => bar.levels.map((cell) => Math.max(short(cell.bid).length, short(cell.ask).length))));
+    const most = Math.max(...seen.flatMap((bar) => bar.levels.map((cell) => Math.max(cell.bid, cell.ask))), 0);
+    this.decimals = most >= 1e4 ? null : Math.min(Math.max(2 - Math.floor(Math.log10(most || 1)), 0), 3, this.lots);
+    const letters = Math.max(this.words(most).length, 3);
     const px = Math.floor(Math.min(12, this.rowPx - 2, (this.view.barPx - 22) / ((2 * letters + 2.4) * 0.56)));
     this.letters = px >= 8 ? px : 0;
     return this.letters;
@@ -137,7 +139,7 @@ export class FootprintPainter {
       if (y > this.bottom || y + tall < 0) continue;
       c.fillStyle = mix(colors, strong ? cell.delta / strong : 0);
       c.fillRect(left, y, wide, tall);
-      if (this.mode === "numbers" && (cell.bid || cell.ask)) this.words(cell, middle, y + tall / 2);
+      if (this.mode === "numbers" && (cell.bid || cell.ask)) this.write(cell, middle, y + tall / 2);
       const mark = Math.max(2, Math.min(3, wide / 8));
       if (cell.flags & BUY_STACK) this.edge(left + wide - mark, y, mark, tall, colors.buy_fill);
       if (cell.flags & SELL_STACK) this.edge(left, y, mark, tall, colors.sell_fill);
@@ -160,7 +162,11 @@ export class FootprintPainter {
     this.c.fillRect(x, y, wide, tall + 1);
   }
 
-  words(cell, middle, y) {
+  words(value) {
+    return value === 0 ? "0" : this.decimals === null ? short(value) : value.toFixed(this.decimals);
+  }
+
+  write(cell, middle, y) {
     const { c, colors } = this, sold = cell.flags & SELL, bought = cell.flags & BUY;
     c.fillStyle = colors.ink;
     c.textAlign = "center";
@@ -168,10 +174,10 @@ export class FootprintPainter {
     c.fillText("×", middle, y + 0.5);
     c.font = font(this.letters, sold ? "700" : "");
     c.textAlign = "right";
-    c.fillText(`${sold ? "◂" : ""}${short(cell.bid)}`, middle - this.letters * 0.42, y + 0.5);
+    c.fillText(`${sold ? "◂" : ""}${this.words(cell.bid)}`, middle - this.letters * 0.42, y + 0.5);
     c.font = font(this.letters, bought ? "700" : "");
     c.textAlign = "left";
-    c.fillText(`${short(cell.ask)}${bought ? "▸" : ""}`, middle + this.letters * 0.42, y + 0.5);
+    c.fillText(`${this.words(cell.ask)}${bought ? "▸" : ""}`, middle + this.letters * 0.42, y + 0.5);
   }
 
   spine(bar, x, wide) {

@@ -57,5 +57,7 @@ export function span(ms) {
 
 /** BREAK_EVEN as "break even". */
 export const words = (name) => String(name ?? "").toLowerCase().replaceAll("_", " ");
+/** MERGED_VAH as "merged VAH". */
+export const levelName = (kind) => String(kind ?? "").replace(/^MERGED_/, "merged ").replaceAll("_", " ");
 export const sideWord = (side) => (side > 0 ? "buy" : side < 0 ? "sell" : "none");
 export const sideClass = (value) => (value > 0 ? "buy" : value < 0 ? "sell" : "");

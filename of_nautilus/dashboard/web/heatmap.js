@@ -63,7 +63,7 @@ function paint(c, width, height, colors, state) {
   const sizes = seen.flatMap((book) => [...book.bids, ...book.asks].map((rung) => rung.size)).sort((a, b) => a - b);
   const strong = sizes[Math.floor(sizes.length * 0.98)] || 1;
   const x = (k) => plot - (seen.length - k) * wide;
-  const heat = isDark() ? [[18, 23, 30], [42, 72, 120], [120, 94, 160], [240, 176, 90], [255, 240, 190]] : [[255, 255, 255], [214, 226, 240], [150, 160, 210], [190, 80, 120], [90, 20, 50]];
+  const heat = isDark() ? [[18, 23, 30], [44, 40, 84], [104, 56, 132], [190, 96, 160], [250, 214, 236]] : [[255, 255, 255], [232, 224, 242], [196, 168, 218], [150, 88, 170], [84, 24, 96]];
   seen.forEach((book, k) => {
     for (const rung of [...book.bids, ...book.asks]) {
       const top = y(rung.price) - tall / 2;
@@ -73,11 +73,13 @@ function paint(c, width, height, colors, state) {
     }
   });
   for (const [side, color] of [["bids", colors.buy_fill], ["asks", colors.sell_fill]]) {
-    c.strokeStyle = color;
-    c.lineWidth = 1.5;
     c.beginPath();
     seen.forEach((book, k) => { if (book[side][0]) { c.lineTo(x(k), y(book[side][0].price)); c.lineTo(x(k) + wide, y(book[side][0].price)); } });
-    c.stroke();
+    for (const [stroke, px] of [[colors.panel, 4], [color, 1.8]]) {
+      c.strokeStyle = stroke;
+      c.lineWidth = px;
+      c.stroke();
+    }
   }
   const big = Math.max(...state.prints.map((print) => print.size), 1e-12);
   for (const print of state.prints) {

@@ -2,6 +2,7 @@
 // primitive of the chart library, so it moves with the chart's own scales.
 
 import { font } from "./canvas.js";
+import { levelName } from "./format.js";
 import { drawShape, theme } from "./theme.js";
 
 const PROFILE_SHARE = 0.16;
@@ -72,6 +73,7 @@ export class Overlay {
     context.font = font(10, "600");
     context.textAlign = "right";
     context.textBaseline = "bottom";
+    let above = -Infinity;
     for (const [name, price, dash] of [["VAH", vah, [3, 3]], ["POC", poc, []], ["VAL", val, [3, 3]]]) {
       const y = this.y(price);
       if (y === null) continue;
@@ -79,7 +81,8 @@ export class Overlay {
       context.setLineDash(dash);
       line(context, width - wide, y, width, y);
       context.setLineDash([]);
-      context.fillText(name, width - 3, y - 1);
+      if (y - above > 11) context.fillText(name, width - 3, y - 1);
+      above = y;
     }
     context.restore();
   }
@@ -112,7 +115,7 @@ export class Overlay {
       context.setLineDash([]);
       if (y - below < 13) continue;
       below = y;
-      label(context, `${level.side > 0 ? "▲" : level.side < 0 ? "▼" : "◆"} ${level.kind} ${Math.round(level.strength)}`, 6, y, color, colors.veil);
+      label(context, `${level.side > 0 ? "▲" : level.side < 0 ? "▼" : "◆"} ${levelName(level.kind)} ${Math.round(level.strength)}`, 6, y, color, colors.veil);
     }
   }
 

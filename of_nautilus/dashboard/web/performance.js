@@ -52,9 +52,9 @@ export function performance(app) {
   return { root, stop: () => { stop(); unlisten(); curve.stop(); bars.stop(); } };
 }
 
-function frame(c, width, height, colors, low, high, left = 56) {
+function frame(c, width, height, colors, low, high, { left = 56, least = 1e-9 } = {}) {
   const top = 12, bottom = height - 24, y = (value) => bottom - ((value - low) / (high - low || 1)) * (bottom - top);
-  const step = niceStep(high - low || 1, (bottom - top) / 34, 1e-9);
+  const step = niceStep(high - low || 1, (bottom - top) / 34, least);
   c.font = font(11);
   c.textAlign = "right";
   for (let k = Math.ceil(low / step); k * step <= high; k++) {
@@ -99,7 +99,7 @@ function paintEquity(c, width, height, colors, { equity }) {
 
 function paintBars(c, width, height, colors, bins) {
   if (!bins.some((bin) => bin.count)) return nothing(c, width, height, colors);
-  const box = frame(c, width, height, colors, 0, Math.max(...bins.map((bin) => bin.count)), 34);
+  const box = frame(c, width, height, colors, 0, Math.max(...bins.map((bin) => bin.count)), { left: 34, least: 1 });
   const wide = (box.right - box.left) / bins.length;
   bins.forEach((bin, k) => {
     c.fillStyle = bin.to <= 0 ? colors.sell_fill : colors.buy_fill;

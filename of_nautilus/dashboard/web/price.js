@@ -72,6 +72,8 @@ export function price(app) {
   const stops = [
     app.feed.subscribe({ channel: "candle", symbol, tf: app.tf }, (data, whole) => {
       draw(bars.put(data.candles, whole));
+      const seen = chart.api.timeScale().getVisibleLogicalRange();
+      if (whole && !first && seen && seen.from > bars.items.length - 5) chart.api.timeScale().scrollToRealTime(); // after a seek back
       if (first && bars.items.length) {
         first = false;
         const n = bars.items.length, wide = Math.min(Math.max(host.clientWidth / 8, 40), 160);

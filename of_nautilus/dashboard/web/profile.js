@@ -3,8 +3,8 @@
 import { get } from "./api.js";
 import { Canvas, font, niceStep, Tip } from "./canvas.js";
 import { el, option, panel } from "./dom.js";
-import { day, minute, number, share, size } from "./format.js";
-import { keep, settings } from "./settings.js";
+import { day, levelName, minute, number, share, size } from "./format.js";
+import { keep, keepOwn, ownOf, settings } from "./settings.js";
 import { onTheme } from "./theme.js";
 
 const DAYS = [1, 2, 3, 5];
@@ -14,7 +14,7 @@ export function profile(app) {
   const days = el("select", { "aria-label": "Sessions", onchange: () => { keep({ days: Number(days.value) }); load(); } },
     DAYS.map((n) => option(n, n === 1 ? "this session" : `${n} sessions`, settings.days)));
   const heights = [1, 2, 5, 10, 20, 50].map((k) => k * least);
-  const rows = el("select", { "aria-label": "Row height", onchange: load }, heights.map((height) => option(height, number(height * tick, digits), 5 * least)));
+  const rows = el("select", { "aria-label": "Row height", onchange: () => { keepOwn(symbol, "profileRows", Number(rows.value)); load(); } }, heights.map((height) => option(height, number(height * tick, digits), ownOf(symbol, "profileRows") ?? 5 * least)));
   const { root, body } = panel("Volume profile", {
     still: true, tools: [el("label", { class: "field" }, "Row", rows), days],
     key: ["blue: bought", "orange: sold", "strong: value area", "POC, VAH, VAL as lines", "◂ thin price (LVN)"],
@@ -83,6 +83,7 @@ function paint(c, width, height, colors, state, digits) {
     }
     c.globalAlpha = 1;
     c.font = font(11, "600");
+    let above = -Infinity;
     for (const [name, price, dash] of [["VAH", each.vah, [4, 3]], ["POC", each.poc, []], ["VAL", each.val, [4, 3]]]) {
       if (price === null || price === undefined) continue;
       c.strokeStyle = c.fillStyle = colors.ink;
@@ -92,7 +93,8 @@ function paint(c, width, height, colors, state, digits) {
       c.lineTo(left + wide - 50, y(price));
       c.stroke();
       c.setLineDash([]);
-      if (wide > 150) c.fillText(`${name}`, left + wide - 46, y(price));
+      if (wide > 150) c.fillText(name, left + wide - 46, Math.max(y(price), above + 12));
+      above = Math.max(y(price), above + 12);
     }
     c.fillStyle = colors.trade;
     for (const price of each.lvn ?? []) c.fillText("◂", left + wide - 60, y(price));
@@ -127,7 +129,7 @@ export function frame(app) {
         ["Last VAH", number(bias.vah, digits)], ["Last POC", number(bias.poc, digits)], ["Last VAL", number(bias.val, digits)],
       ]) : [el("p", { class: "muted" }, "No bias: it comes with the first finished session.")]));
       levels.replaceChildren(...(own.length ? own.map((level) => el("li", { class: level.side > 0 ? "buy" : level.side < 0 ? "sell" : "" },
-        el("b", { class: "num" }, number(level.price, digits)), ` ${level.kind} `, el("span", { class: "muted" }, `strength ${number(level.strength)}, touched ${level.touches}`)))
+        el("b", { class: "num" }, number(level.price, digits)), ` ${levelName(level.kind)} `, el("span", { class: "muted" }, `strength ${number(level.strength)}, touched ${level.touches}`)))
         : [el("li", { class: "muted" }, "None.")]));
     }),
   ];

@@ -8,7 +8,7 @@ const COLUMNS = [["Instrument", true], ["Feed", true], ["Trades"], ["A second"],
 
 export function quality(app) {
   const { root, body } = panel("Data quality", { key: ["delay: from the event to this page's server", "missed: messages that the dashboard itself could not keep up with; trading is not touched"] });
-  const list = table(COLUMNS, "Data quality by instrument"), said = el("p", { class: "pad muted num" });
+  const list = table(COLUMNS, "Data quality by instrument"), said = el("p", { class: "pad muted num counts" });
   body.append(said, list.root);
   const stop = app.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => {
     app.probe.stats = data;

@@ -2,8 +2,8 @@
 
 const KEY = "of-nautilus";
 const DEFAULTS = {
-  theme: null, symbol: null, tf: null, rows: null, ratio: 3, least: null, large: null, profile: true, levels: true,
-  markers: true, trades: true, sound: false, strength: 60, days: 1, zoom: {},
+  theme: null, symbol: null, tf: null, ratio: 3, profile: true, levels: true, markers: true, trades: true,
+  sound: false, strength: 60, days: 1, own: {},
 };
 
 let kept = {};
@@ -14,6 +14,13 @@ try {
 }
 
 export const settings = { ...DEFAULTS, ...kept };
+
+/** A choice that is one instrument's own: its sizes and rows mean nothing to another. */
+export const ownOf = (symbol, name) => settings.own[symbol]?.[name] ?? null;
+
+export function keepOwn(symbol, name, value) {
+  keep({ own: { ...settings.own, [symbol]: { ...settings.own[symbol], [name]: value } } });
+}
 
 export function keep(facts) {
   Object.assign(settings, facts);

@@ -1,7 +1,7 @@
 // Signal cards: what fired, why, what it scored, and what became of it.
 
 import { el, empty, panel } from "./dom.js";
-import { number, sideWord, signed, stamp, words } from "./format.js";
+import { clock, levelName, number, sideWord, signed, stamp, words } from "./format.js";
 import { keep, settings } from "./settings.js";
 import { drawShape, onTheme, theme } from "./theme.js";
 
@@ -44,10 +44,10 @@ function card(each, instrument, compact) {
     el("b", { class: each.side > 0 ? "buy" : "sell" }, sideWord(each.side)), el("span", { class: "num" }, number(each.price, digits)),
     el("span", { class: "grow" }), each.grade ? el("span", { class: `grade g${each.grade[0]}`, title: "grade" }, each.grade) : null);
   const verdict = each.decision === "planned" ? el("b", { class: "good" }, "entry planned") : each.refusal ? el("span", { class: "warn" }, `refused: ${words(each.refusal)}`) : el("span", { class: "muted" }, "no entry considered");
-  const line = el("p", { class: "muted num" }, `${stamp(each.time)} UTC`, el("span", { class: "grow" }), `strength ${number(each.strength, 1)}`);
+  const line = el("p", { class: "muted num" }, compact ? clock(each.time) : `${stamp(each.time)} UTC`, el("span", { class: "grow" }), `strength ${number(each.strength, 1)}`);
   if (compact) return el("article", { class: "card" }, head, line, el("p", {}, verdict));
   return el("article", { class: "card" }, head, line,
-    el("p", {}, verdict, each.level ? el("span", { class: "muted" }, ` at ${each.level}`) : null),
+    el("p", {}, verdict, each.level ? el("span", { class: "muted" }, ` at ${levelName(each.level.split(":")[0])}`) : null),
     each.score === null || each.score === undefined ? null : score(each),
     each.entry ? el("p", { class: "num plan" }, el("span", {}, "entry ", el("b", {}, number(each.entry, digits))), el("span", { class: "sell" }, "stop ", el("b", {}, number(each.stop, digits))),
       el("span", { class: "buy" }, "target ", el("b", {}, each.target ? number(each.target, digits) : "none")), el("span", {}, "R:R ", el("b", {}, number(each.reward_to_risk, 2)))) : null,
