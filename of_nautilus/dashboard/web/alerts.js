@@ -13,6 +13,8 @@ export class Alerts {
     this.last = new Map();
     this.biases = new Map();
     $("bell").addEventListener("click", () => this.open());
+    $("alert-from").value = settings.alertFrom;
+    $("alert-from").addEventListener("change", () => keep({ alertFrom: Number($("alert-from").value) }));
     $("sound").setAttribute("aria-pressed", String(settings.sound));
     $("sound").addEventListener("click", () => {
       keep({ sound: !settings.sound });
@@ -29,7 +31,7 @@ export class Alerts {
         if (whole) return;
         for (const each of data.signals) {
           if (each.decision === "planned") this.raise("trade", `${symbol}: entry ${sideWord(each.side)} at ${number(each.entry, digits)}, grade ${each.grade}`, each.time);
-          else if (!each.refusal && each.strength >= settings.strength) this.raise("signal", `${symbol}: ${words(each.pattern)} ${sideWord(each.side)} at ${number(each.price, digits)}, strength ${number(each.strength)}`, each.time);
+          else if (!each.refusal && each.strength >= settings.alertFrom) this.raise("signal", `${symbol}: ${words(each.pattern)} ${sideWord(each.side)} at ${number(each.price, digits)}, strength ${number(each.strength)}`, each.time);
         }
       }),
       feed.subscribe({ channel: "trade_state", symbol }, (data, whole) => {

@@ -3,14 +3,16 @@
 import { el, empty, panel } from "./dom.js";
 import { number, share, short, size } from "./format.js";
 
-export function ladder(app, { levels = 24 } = {}) {
+export function ladder(app, { levels = 24, compact = false } = {}) {
   const { symbol, price_digits: digits, size_digits: lots, tick } = app.instrument;
   const said = el("span", { class: "muted num" });
-  const { root, head, body } = panel("Ladder", { key: ["hatched: thin level"] });
+  const { root, head, body } = panel("Ladder", { key: compact ? [] : ["hatched: thin level", "double click: back to the middle"] });
   head.firstChild.after(said);
   const lines = el("div", { class: "ladder", role: "table", "aria-label": "Order book" });
   body.append(lines);
-  let centered = false;
+  let held = false; // the best prices stay in the middle until somebody scrolls
+  for (const act of ["wheel", "touchmove", "pointerdown"]) body.addEventListener(act, () => { held = true; }, { passive: true });
+  body.addEventListener("dblclick", () => { held = false; });
 
   function rung(each, side, most) {
     const wide = `${Math.min(100, (each.size / most) * 100)}%`, bar = el("i", {});
@@ -30,11 +32,8 @@ export function ladder(app, { levels = 24 } = {}) {
       el("div", { class: "spread num" }, el("span", {}, `spread ${number(book.spread_ticks)} × ${number(tick, digits)}`), el("b", {}, number(book.mid, digits + 1))),
       ...bids.map((each) => rung(each, "buy", most)),
     );
-    if (!centered) {
-      centered = true;
-      const spread = lines.querySelector(".spread");
-      body.scrollTop = spread.offsetTop - body.clientHeight / 2;
-    }
+    const spread = lines.querySelector(".spread");
+    if (!held) body.scrollTop = spread.offsetTop - (body.clientHeight - spread.offsetHeight) / 2;
     return undefined;
   });
   return { root, stop };

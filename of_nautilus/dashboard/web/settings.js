@@ -3,7 +3,7 @@
 const KEY = "of-nautilus";
 const DEFAULTS = {
   theme: null, symbol: null, tf: null, ratio: 3, profile: true, levels: true, markers: true, trades: true,
-  sound: false, strength: 60, days: 1, own: {},
+  sound: false, strength: 0, alertFrom: 60, days: 1, own: {},
 };
 
 let kept = {};
