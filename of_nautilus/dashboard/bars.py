@@ -1,176 +1,241 @@
-"""The footprint bars of a market: those that closed, and the one that grows."""
+"""The bars of one market at every timeframe, and what a page shows of them."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 
-from of_nautilus.core.footprint import (
-    CELL_COLUMNS,
-    BarKind,
-    ClosedBar,
-    new_footprint,
-    next_bar,
-    step_footprint,
-    widen,
-)
+from of_nautilus.core.footprint import CELL_COLUMNS, BarKind, ClosedBar
+from of_nautilus.core.imbalance import ImbalanceRule
 from of_nautilus.core.record import Ints
-from of_nautilus.core.sessions import DAY
+from of_nautilus.core.sessions import SECOND
+from of_nautilus.dashboard.units import Units, ms
+from of_nautilus.report.bars import Bars, read_cells
+from of_nautilus.report.footprint import display_rule
 
-KEPT = 6_000  # closed bars: four days of minutes
+MOST_BARS = 4_320
+_MOST_KEPT = 6_000
+_CHANGES = 512
 
 
 class BarBook:
-    """The newest bars of one market, oldest first, in ticks and lots.
+    """Closed bars in order and the one that is open; sums of several make a longer timeframe.
 
-    Trades make the bar that grows, by the engine's own rule; the engine's bar takes its place when
-    it closes.
-
-    Parameters
-    ----------
-    kind : BarKind
-    length : int
-        Of a bar, see `BarKind`.
-    ticks_per_row : int
-    cvd_reset : str
-        "session", "utc_day" or "never": when the cumulative delta starts from zero.
+    `serial` counts the changes; `changed_since` tells from which moment on they were.
     """
 
-    def __init__(self, kind: BarKind, length: int, ticks_per_row: int, cvd_reset: str) -> None:
-        self.kind, self.length, self.ticks_per_row = kind, length, ticks_per_row
-        self.closed: deque[ClosedBar] = deque(maxlen=KEPT)
-        self.count = 0  # bars that closed, all of them
-        self.changes = 0  # trades and bars that were taken
-        self._cvd_reset = cvd_reset
-        self._cvd = self._day = 0
-        self._state, self._cells = new_footprint(kind, length, ticks_per_row)
-
-    def trade(self, ts: int, price: int, size: int, side: int) -> None:
-        """Let the growing bar take a trade."""
-        bar = self._state[0]
-        if bar.trades and ts >= bar.close_ts:
-            # Its close has not been told of yet, or nobody does: what was seen of it holds.
-            self._append(self._growing())
-        if self._cvd_reset == "utc_day" and ts // DAY != self._day:
-            self._day = ts // DAY
-            self._cvd = 0
-        while step_footprint(self._state, self._cells, ts, price, size, side) < 0:
-            self._cells = widen(self._state[0], self._cells, price)
-        self.changes += 1
-
-    def close(self, bar: ClosedBar) -> None:
-        """Take a bar that the engine closed."""
-        for k in range(1, min(len(self.closed), 3) + 1):
-            if self.closed[-k].open_ts == bar.open_ts:
-                self.closed[-k] = bar
-                self.changes += 1
-                break
-        else:
-            if not self.closed or bar.open_ts > self.closed[-1].open_ts:
-                self._append(bar, clear=self._state[0].open_ts <= bar.open_ts)
-        if self.closed[-1] is bar:
-            self._cvd = bar.cvd
-
-    def roll(self) -> None:
-        """Begin a session."""
-        if self._cvd_reset == "session":
-            self._cvd = 0
-
-    def _append(self, bar: ClosedBar, *, clear: bool = True) -> None:
-        self.closed.append(bar)
-        self._cvd = bar.cvd
-        self.count += 1
-        self.changes += 1
-        if clear:
-            next_bar(self._state, self._cells)
-
-    def _growing(self) -> ClosedBar:
-        bar = ClosedBar.of(self._state, self._cells)
-        bar.cvd = self._cvd + bar.delta
-        return bar
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.closed: list[ClosedBar] = []
+        self.open: ClosedBar | None = None
+        self.serial = 0
+        self._opens: list[int] = []
+        self._changes: deque[tuple[int, int]] = deque(maxlen=_CHANGES)
+        self._merged: dict[tuple[int, int], ClosedBar] = {}
+        self._drawn: dict[tuple[Any, ...], msgspec.Raw] = {}
 
     @property
-    def growing(self) -> ClosedBar | None:
-        """The bar that grows as it stands, None between bars."""
-        return self._growing() if self._state[0].trades else None
+    def seconds(self) -> int:
+        """Length of a bar; 60 where none is known or bars are not counted in time."""
+        bar = self._any
+        return bar.length // SECOND if bar and bar.kind == BarKind.TIME else 60
 
-    def newest(self, count: int, since: int = 0) -> list[ClosedBar]:
-        """Return the newest `count` bars that close after `since` (ns), the growing one included."""
-        growing = self.growing
-        told = [growing] if growing else []
-        for bar in islice(reversed(self.closed), max(0, count - len(told))):
-            if bar.close_ts <= since:
+    @property
+    def row_ticks(self) -> int:
+        """Height of a bar's rows."""
+        bar = self._any
+        return bar.ticks_per_row if bar else 1
+
+    @property
+    def _any(self) -> ClosedBar | None:
+        return self.closed[-1] if self.closed else self.open
+
+    def holds(self, open_ts: int) -> bool:
+        """Whether there is a closed bar that opened then."""
+        at = bisect_left(self._opens, open_ts)
+        return at < len(self._opens) and self._opens[at] == open_ts
+
+    def put(self, bar: ClosedBar) -> None:
+        """Take a closed bar, in place of the one that opened at the same time."""
+        at = bisect_left(self._opens, bar.open_ts)
+        if self.holds(bar.open_ts):
+            self.closed[at] = bar
+        else:
+            self.closed.insert(at, bar)
+            self._opens.insert(at, bar.open_ts)
+        self.serial += 1
+        self._changes.append((self.serial, bar.open_ts))
+        for kept in (self._merged, self._drawn):
+            stale = [key for key in kept if key[0] and key[1] == bar.open_ts // key[0]]
+            for key in stale:
+                del kept[key]
+        if len(self.closed) > MOST_BARS:
+            del self.closed[: MOST_BARS // 10], self._opens[: MOST_BARS // 10]
+
+    def changed_since(self, serial: int) -> int | None:
+        """Return when the first bar opened that changed after `serial`; None if none did."""
+        if serial == self.serial:
+            return None
+        if not self._changes or self._changes[0][0] > serial + 1:
+            return 0
+        return min(open_ts for number, open_ts in self._changes if number > serial)
+
+    def at(self, tf: int, count: int, since: int = 0) -> list[ClosedBar]:
+        """Return the newest `count` bars of `tf` seconds, those that end after `since` (ns UTC)."""
+        span = tf * SECOND
+        found: list[ClosedBar] = []
+        for key, parts in self._groups(span):
+            if len(found) == count or (key + 1) * span <= since:
                 break
-            told.append(bar)
-        return told[::-1]
+            found.append(self._of(span, key, parts))
+        return found[::-1]
 
-    def merged(self, tf: int, count: int, since: int = 0, *, cells: bool = False) -> list[ClosedBar]:
-        """Return bars of `tf` ns, each of the bars that began within it.
+    def between(self, start: int, end: int | None) -> list[ClosedBar]:
+        """Return the source's own bars that open from `start` up to `end`, ns UTC."""
+        first = bisect_left(self._opens, start)
+        last = len(self._opens) if end is None else bisect_left(self._opens, end)
+        bars = self.closed[first:last]
+        if (
+            self.open is not None
+            and start <= self.open.open_ts
+            and (end is None or self.open.open_ts < end)
+        ):
+            bars.append(self.open)
+        return bars
 
-        `tf` is a multiple of the bars' own length, or 0 for the bars as they are. Without `cells`
-        the rows are left out.
+    def candle(self, bar: ClosedBar) -> dict[str, Any]:
+        """Return a bar as the page has it."""
+        price, size = self.units.price, self.units.size
+        return {
+            "time": ms(bar.open_ts),
+            "end": ms(bar.close_ts if bar.kind == BarKind.TIME else bar.last_ts),
+            "open": price(bar.open),
+            "high": price(bar.high),
+            "low": price(bar.low),
+            "close": price(bar.close),
+            "volume": size(bar.volume),
+            "buy": size(bar.buy),
+            "sell": size(bar.sell),
+            "delta": size(bar.delta),
+            "cvd": size(bar.cvd),
+            "trades": bar.trades,
+        }
+
+    def footprints(
+        self, bars: Sequence[ClosedBar], rows: int, ratio: float, least: float | None
+    ) -> list[msgspec.Raw]:
+        """Return bars with their cells on rows of `rows` ticks, as JSON.
+
+        A cell is an imbalance at `ratio` times the opposite side and `least` (base units) at least;
+        None: at least the median side of a cell of its bar.
         """
-        if tf in (0, self.length) or self.kind is not BarKind.TIME:
-            return self.newest(count, since)
-        own = self.newest((count + 1) * (tf // self.length), since and since - since % tf)
-        groups = [
-            merge(list(group), key * tf, tf, cells=cells)
-            for key, group in groupby(own, lambda bar: bar.open_ts // tf)
-        ]
-        return groups[-count:]
+        return [self._drawn_bar(bar, rows, ratio, least) for bar in bars]
 
-    def since(self, ts: int) -> Iterator[ClosedBar]:
-        """Return the bars that opened at `ts` or later, the newest first."""
-        if growing := self.growing:
-            yield growing
-        for bar in reversed(self.closed):
-            if bar.open_ts < ts:
-                return
-            yield bar
+    def _drawn_bar(
+        self, bar: ClosedBar, rows: int, ratio: float, least: float | None
+    ) -> msgspec.Raw:
+        span = bar.length if bar.kind == BarKind.TIME else 0
+        key = (span, bar.open_ts // (span or 1), rows, ratio, least)
+        whole = span > 0 and (self.open is None or self.open.open_ts >= bar.close_ts)
+        if whole and key in self._drawn:
+            return self._drawn[key]
+        drawn = msgspec.Raw(msgspec.json.encode(self._footprint(bar, rows, ratio, least)))
+        if whole:
+            if len(self._drawn) >= _MOST_KEPT:
+                self._drawn.clear()
+            self._drawn[key] = drawn
+        return drawn
+
+    def _footprint(
+        self, bar: ClosedBar, rows: int, ratio: float, least: float | None
+    ) -> dict[str, Any]:
+        units = self.units
+        one = Bars.of([bar], "", units.tick, units.lot).coarser(rows // bar.ticks_per_row)
+        fewest = display_rule(one).min_volume if least is None else units.lots(least)
+        read = read_cells(one, ImbalanceRule(ratio=ratio, min_volume=max(fewest, 0)))
+        poc = int(one.low_row[0]) + int(read.poc[0])
+        candle = self.candle(bar)
+        sides = np.column_stack((one.row_index, one.cells, read.flags))[::-1].tolist()
+        return candle | {
+            "open_ts": candle["time"],
+            "bid": candle["sell"],
+            "ask": candle["buy"],
+            "poc": units.middle(poc, rows),
+            "unfinished_high": bool(read.unfinished_high[0]),
+            "unfinished_low": bool(read.unfinished_low[0]),
+            "levels": [
+                {
+                    "p": units.middle(row, rows),
+                    "bid": units.size(bid),
+                    "ask": units.size(ask),
+                    "n": sold + bought + other,
+                    "delta": units.size(ask - bid),
+                    "flags": flags,
+                }
+                for row, bid, ask, _, sold, bought, other, flags in sides
+            ],
+        }
+
+    def _groups(self, span: int) -> Iterator[tuple[int, list[ClosedBar]]]:
+        """Yield the bars that make one of `span` ns, and its number; the newest first."""
+        group: list[ClosedBar] = []
+        number = 0
+        newest = [] if self.open is None else [self.open]
+        for bar in (*newest, *reversed(self.closed)):
+            own = bar.open_ts // span
+            if group and own != number:
+                yield number, group[::-1]
+                group = []
+            number = own
+            group.append(bar)
+        if group:
+            yield number, group[::-1]
+
+    def _of(self, span: int, number: int, parts: list[ClosedBar]) -> ClosedBar:
+        if parts[0].kind != BarKind.TIME or parts[0].length == span:
+            return parts[-1] if len(parts) == 1 else merge(parts, span)
+        if parts[-1] is self.open:
+            return merge(parts, span)
+        key = span, number
+        if key not in self._merged:
+            if len(self._merged) >= _MOST_KEPT:
+                self._merged.clear()
+            self._merged[key] = merge(parts, span)
+        return self._merged[key]
 
 
-_NO_CELLS = np.zeros((0, CELL_COLUMNS), np.int64)
-
-
-def merge(bars: Sequence[ClosedBar], open_ts: int, length: int, *, cells: bool) -> ClosedBar:
-    """Return bars that follow each other as one that opens at `open_ts`; every sum stays exact."""
-    first, last = bars[0], bars[-1]
-    low, high = min(bar.low_row for bar in bars), max(bar.high_row for bar in bars)
-    before, delta_min, delta_max = 0, 0, 0
-    for bar in bars:
-        delta_min = min(delta_min, before + bar.delta_min)
-        delta_max = max(delta_max, before + bar.delta_max)
-        before += bar.delta
-    return ClosedBar(
-        open_ts=open_ts,
-        close_ts=open_ts + length,
-        last_ts=last.last_ts,
-        open=first.open,
-        high=max(bar.high for bar in bars),
-        low=min(bar.low for bar in bars),
-        close=last.close,
-        buy=sum(bar.buy for bar in bars),
-        sell=sum(bar.sell for bar in bars),
-        unclassified=sum(bar.unclassified for bar in bars),
-        trades=sum(bar.trades for bar in bars),
+def merge(parts: Sequence[ClosedBar], span: int) -> ClosedBar:
+    """Return bars that follow each other as one time bar of `span` ns; every sum is exact."""
+    low, high = min(p.low_row for p in parts), max(p.high_row for p in parts)
+    cells: Ints = np.zeros((high - low + 1, CELL_COLUMNS), np.int64)
+    delta = delta_min = delta_max = 0
+    for part in parts:
+        cells[part.low_row - low : part.high_row - low + 1] += part.cells
+        delta_min = min(delta_min, delta + part.delta_min)
+        delta_max = max(delta_max, delta + part.delta_max)
+        delta += part.delta
+    start = parts[0].open_ts // span * span
+    return replace(
+        parts[-1],
+        kind=int(BarKind.TIME),
+        length=span,
+        open_ts=start,
+        close_ts=start + span,
+        open=parts[0].open,
+        high=max(p.high for p in parts),
+        low=min(p.low for p in parts),
+        buy=sum(p.buy for p in parts),
+        sell=sum(p.sell for p in parts),
+        unclassified=sum(p.unclassified for p in parts),
+        trades=sum(p.trades for p in parts),
+        dollars=sum(p.dollars for p in parts),
         delta_min=delta_min,
         delta_max=delta_max,
-        dollars=sum(bar.dollars for bar in bars),
-        cvd=last.cvd,
-        kind=first.kind,
-        length=length,
-        ticks_per_row=first.ticks_per_row,
         low_row=low,
         high_row=high,
-        cells=_together(bars, low, high) if cells else _NO_CELLS,
+        cells=cells,
     )
-
-
-def _together(bars: Sequence[ClosedBar], low: int, high: int) -> Ints:
-    cells = np.zeros((high - low + 1, CELL_COLUMNS), np.int64)
-    for bar in bars:
-        cells[bar.low_row - low : bar.high_row - low + 1] += bar.cells
-    return cells
-
-
