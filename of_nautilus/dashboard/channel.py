@@ -63,7 +63,9 @@ _EVENT = Layout(
     ),
 )
 _RINGS = {"trades": _TRADE, "books": _BOOK, "events": _EVENT}
-_MAILBOX = struct.Struct("@QQQI")  # the node's last look (ns), commands asked, commands done, length
+_MAILBOX = struct.Struct(
+    "@QQQI"
+)  # the node's last look (ns), commands asked, commands done, length
 _MAILBOX_ROOM = 4096
 _ALIVE, _ASKED, _DONE = 0, 8, 16
 _ONE = struct.Struct("@Q")

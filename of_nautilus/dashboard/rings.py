@@ -88,7 +88,8 @@ class RingReader:
         if (magic, check, size) != (_MAGIC, layout.check, layout.packed.size):
             raise RingError(f"{path}: written by another version of of_nautilus than this")
         self._ring = _rows(self._map, layout, rows)
-        self._read = max(0, self._newest() - rows)
+        self._known = int(self._ring["number"].max())
+        self._read = max(0, self._known - rows)
         self.missed = 0
 
     def read(self) -> Any:
@@ -103,7 +104,20 @@ class RingReader:
         return rows
 
     def _newest(self) -> int:
-        return int(self._ring["number"].max())
+        """Return the number of the newest row: from where it was, in growing strides and back."""
+        numbers, rows = self._ring["number"], len(self._ring)
+        known, stride = self._known, 1
+        while stride:
+            if stride < rows and numbers[(known + stride - 1) % rows] == known + stride:
+                known += stride
+                stride *= 2
+            else:
+                stride //= 2
+        # A whole round since the last look leaves nothing of the row after it.
+        if numbers[known % rows] > known:
+            known = int(numbers.max())
+        self._known = known
+        return known
 
     def _kept(self, newest: int) -> int:
         """Return the first row that is to be read and safe to read."""
@@ -141,6 +155,8 @@ def mapped_file(path: Path, *, write: bool) -> mmap.mmap:
             access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
             return mmap.mmap(file.fileno(), 0, access=access)
     except FileNotFoundError:
-        raise RingError(f"{path}: not there; is a node running with the dashboard's actor?") from None
+        raise RingError(
+            f"{path}: not there; is a node running with the dashboard's actor?"
+        ) from None
     except (OSError, ValueError) as error:
         raise RingError(f"{path}: cannot be mapped: {error}") from error
