@@ -1,8 +1,8 @@
-"""The channel between a node and its dashboard: rings of trades, books and events, and a mailbox.
+"""The channel between a node and its dashboard: rings of trades, books, events, and a mailbox.
 
-All of it lies in one folder that only its user may enter: `about.json` (the markets), `trades.ring`,
-`books.ring`, `events.ring` and `mailbox`. The node writes the rings; the dashboard leaves one command
-at a time in the mailbox, which the node looks into twice a second.
+All of it lies in one folder that only its user may enter: `about.json` (the markets),
+`trades.ring`, `books.ring`, `events.ring` and `mailbox`. The node writes the rings; the dashboard
+leaves one command at a time in the mailbox, which the node looks into twice a second.
 """
 
 import fcntl
@@ -114,7 +114,7 @@ class NodeSide:
         If a file cannot be made.
     """
 
-    def __init__(self, folder: Path, abouts: Abouts, room: Room = Room()) -> None:
+    def __init__(self, folder: Path, abouts: Abouts, room: Room | None = None) -> None:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             told = msgspec.json.encode(abouts)
@@ -128,8 +128,8 @@ class NodeSide:
         except OSError as error:
             raise RingError(f"{folder}: {error.strerror}") from error
         self._trades, self._books, self._events = (
-            RingWriter(folder / f"{name}.ring", _RINGS[name], getattr(room, name))
-            for name in room._fields
+            RingWriter(folder / f"{name}.ring", _RINGS[name], getattr(room or Room(), name))
+            for name in Room._fields
         )
         self.trade = self._trades.write
         mailbox = folder / "mailbox"
@@ -189,7 +189,7 @@ class DashboardSide:
             self.abouts = msgspec.json.decode(about.read_bytes(), type=Abouts)
         except FileNotFoundError:
             raise RingError(
-                f"{about}: not there; is a node running with the dashboard's actor?"
+                f"{about}: not there; is a node running with a DashboardFeed?"
             ) from None
         except (OSError, msgspec.DecodeError) as error:
             raise RingError(f"{about}: {error}") from error

@@ -1,7 +1,7 @@
 """Bounded rings of rows in mapped files: how a node tells a dashboard what it sees.
 
-Writing is one copy into memory. It never waits, makes no system call and asks nothing of a reader, so a
-reader that is slow, dead or absent costs the writer nothing. The oldest rows are written over;
+Writing is one copy into memory. It never waits, makes no system call and asks nothing of a reader,
+so a reader that is slow, dead or absent costs the writer nothing. The oldest rows are written over;
 each row has a number, by which a reader knows how many it has missed. A ring outlives both sides:
 who comes back reads on.
 """
@@ -93,7 +93,7 @@ class RingReader:
         self.missed = 0
 
     def read(self) -> Any:
-        """Return the rows since the last call, oldest first; `missed` counts those that are lost."""
+        """Return the rows since the last call, oldest first; `missed` counts the lost ones."""
         newest = self._newest()
         rows = self._ring[np.arange(self._kept(newest), newest) % len(self._ring)]
         # Those that were written over while they were copied are told by the number of the newest.
@@ -155,8 +155,6 @@ def mapped_file(path: Path, *, write: bool) -> mmap.mmap:
             access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
             return mmap.mmap(file.fileno(), 0, access=access)
     except FileNotFoundError:
-        raise RingError(
-            f"{path}: not there; is a node running with the dashboard's actor?"
-        ) from None
+        raise RingError(f"{path}: not there; is a node running with a DashboardFeed?") from None
     except (OSError, ValueError) as error:
         raise RingError(f"{path}: cannot be mapped: {error}") from error
