@@ -153,6 +153,9 @@ def browser() -> Iterator[Any]:
 def show(browser: Any, server: Server, screen: str, device: dict[str, Any] = DESK) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
     browser.get("about:blank")
+    browser.execute_cdp_cmd(
+        "Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "local_storage"}
+    )
     browser.get(f"{server.url}/#{screen}")
     until(browser, "return window.app && app.screen && app.feed.connections > 0")
 
@@ -202,7 +205,6 @@ def test_each_screen_draws_without_an_error_and_fits(
     server.act("play")
     for screen in SCREENS:
         show(browser, server, screen, device)
-        browser.execute_script("localStorage.clear()")
         until(browser, DRAWN[screen])
         time.sleep(0.3)  # a frame or two for what is drawn then
         assert colors(picture(browser, f"{screen}_{device['width']}")) > 40, screen
@@ -378,7 +380,6 @@ def test_keys_do_what_they_say(browser: Any, server: Server) -> None:
     browser.find_element("css selector", "#keys [data-close]").click()
     press("1")
     until(browser, "return app.screen.name === 'market'")
-    browser.execute_script("localStorage.clear()")
 
 
 def test_both_themes_can_be_read(browser: Any, server: Server) -> None:
@@ -396,7 +397,6 @@ def test_both_themes_can_be_read(browser: Any, server: Server) -> None:
                 high, low = sorted((text, under), reverse=True)
                 assert (high + 0.05) / (low + 0.05) >= 4.5, name
         browser.find_element("id", "theme").click()
-    browser.execute_script("localStorage.clear()")
 
 
 def test_a_killed_server_is_missed_and_comes_back_without_a_gap(

@@ -22,7 +22,9 @@ class App {
     this.mounted = [];
     this.stops = [];
     this.complain = this.complain.bind(this);
-    setTheme(settings.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"));
+    setTheme(
+      settings.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"),
+    );
   }
 
   async start() {
@@ -36,9 +38,17 @@ class App {
     $("source").textContent = source.kind;
     $("symbol").replaceChildren(...instruments.map((each) => option(each.symbol, each.symbol)));
     if (source.kind !== "live") this.replay = new Replay(this.feed, this.complain);
-    if (source.commands) commands(() => this.instrument.symbol, (text) => this.alerts.raise("bias", text, Date.now()));
+    if (source.commands)
+      commands(
+        () => this.instrument.symbol,
+        (text) => this.alerts.raise("bias", text, Date.now()),
+      );
     this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => this.alerts.feeds(data));
-    this.choose(instruments.some((each) => each.symbol === settings.symbol) ? settings.symbol : instruments[0]?.symbol);
+    this.choose(
+      instruments.some((each) => each.symbol === settings.symbol)
+        ? settings.symbol
+        : instruments[0]?.symbol,
+    );
   }
 
   /** A server that is just starting, or gone for a moment, is asked again. */
@@ -82,14 +92,30 @@ class App {
   }
 
   get tf() {
-    return settings.tf && settings.tf % this.instrument.bar_seconds === 0 ? settings.tf : this.instrument.bar_seconds;
+    return settings.tf && settings.tf % this.instrument.bar_seconds === 0
+      ? settings.tf
+      : this.instrument.bar_seconds;
   }
 
   timeframes() {
-    $("timeframes").replaceChildren(...TIMEFRAMES.map((k) => {
-      const tf = k * this.instrument.bar_seconds;
-      return el("button", { "aria-pressed": String(tf === this.tf), dataset: { tf }, onclick: () => { keep({ tf }); this.timeframes(); this.mount(); } }, tf % 3600 === 0 ? `${tf / 3600}h` : tf % 60 === 0 ? `${tf / 60}m` : `${tf}s`);
-    }));
+    $("timeframes").replaceChildren(
+      ...TIMEFRAMES.map((k) => {
+        const tf = k * this.instrument.bar_seconds;
+        return el(
+          "button",
+          {
+            "aria-pressed": String(tf === this.tf),
+            dataset: { tf },
+            onclick: () => {
+              keep({ tf });
+              this.timeframes();
+              this.mount();
+            },
+          },
+          tf % 3600 === 0 ? `${tf / 3600}h` : tf % 60 === 0 ? `${tf / 60}m` : `${tf}s`,
+        );
+      }),
+    );
   }
 
   mount() {
@@ -105,17 +131,27 @@ class App {
     });
     $("timeframes").hidden = !this.screen.tf;
     for (const tab of $("tabs").children) {
-      if (tab.hash === `#${this.screen.name}`) { tab.setAttribute("aria-current", "page"); tab.scrollIntoView({ block: "nearest", inline: "center" }); }
-      else tab.removeAttribute("aria-current");
+      if (tab.hash === `#${this.screen.name}`) {
+        tab.setAttribute("aria-current", "page");
+        tab.scrollIntoView({ block: "nearest", inline: "center" });
+      } else tab.removeAttribute("aria-current");
     }
   }
 
   tabs() {
-    $("tabs").replaceChildren(...SCREENS.map(({ name, title }, k) => el("a", { href: `#${name}`, title: `${title} (${(k + 1) % 10})` }, title)));
+    $("tabs").replaceChildren(
+      ...SCREENS.map(({ name, title }, k) =>
+        el("a", { href: `#${name}`, title: `${title} (${(k + 1) % 10})` }, title),
+      ),
+    );
   }
 
   connection(state) {
-    $("connection").textContent = { open: "connected", connecting: "connecting", lost: "connection lost" }[state];
+    $("connection").textContent = {
+      open: "connected",
+      connecting: "connecting",
+      lost: "connection lost",
+    }[state];
     $("stale").hidden = state === "open" || !this.feed?.connections;
     document.body.classList.toggle("lost", !$("stale").hidden);
     $("connection").className = `badge ${{ open: "on", connecting: "busy", lost: "off" }[state]}`;
@@ -123,10 +159,15 @@ class App {
 
   /** Say what went wrong, in the page, for a while. */
   complain(error) {
-    $("problem").textContent = error.message === "Failed to fetch" ? "The server does not answer; trying again." : error.message;
+    $("problem").textContent =
+      error.message === "Failed to fetch"
+        ? "The server does not answer; trying again."
+        : error.message;
     $("problem").hidden = false;
     clearTimeout(this.problem);
-    this.problem = setTimeout(() => { $("problem").hidden = true; }, PROBLEM_MS);
+    this.problem = setTimeout(() => {
+      $("problem").hidden = true;
+    }, PROBLEM_MS);
   }
 
   listen() {
@@ -134,7 +175,8 @@ class App {
     $("symbol").addEventListener("change", () => this.choose($("symbol").value));
     $("theme").addEventListener("click", () => this.turn());
     $("help").addEventListener("click", () => $("keys").showModal());
-    for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+    for (const button of document.querySelectorAll("[data-close]"))
+      button.addEventListener("click", () => button.closest("dialog").close());
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       if (event.target.closest?.("input, select, textarea, dialog")) return;
@@ -155,10 +197,14 @@ class App {
     else if (name === "?") $("keys").showModal();
     else if (name === "a") this.alerts.open();
     else if (name === "[" || name === "]") {
-      const symbols = this.instruments.map((each) => each.symbol), n = symbols.length;
-      this.choose(symbols[(symbols.indexOf(this.instrument.symbol) + (name === "]" ? 1 : n - 1)) % n]);
+      const symbols = this.instruments.map((each) => each.symbol),
+        n = symbols.length;
+      this.choose(
+        symbols[(symbols.indexOf(this.instrument.symbol) + (name === "]" ? 1 : n - 1)) % n],
+      );
     } else if (name === "t") {
-      const all = [...$("timeframes").children], next = (all.findIndex((each) => Number(each.dataset.tf) === this.tf) + 1) % all.length;
+      const all = [...$("timeframes").children],
+        next = (all.findIndex((each) => Number(each.dataset.tf) === this.tf) + 1) % all.length;
       all[next].click();
     } else return this.replay?.key(name) || this.mounted.some((each) => each.key?.(name));
     return true;

@@ -28,10 +28,12 @@ export class Canvas {
   }
 
   now() {
-    const { width, height } = this.node.getBoundingClientRect(), scale = window.devicePixelRatio || 1;
+    const { width, height } = this.node.getBoundingClientRect(),
+      scale = window.devicePixelRatio || 1;
     if (!width || !height) return;
     const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-    if (this.node.width !== w || this.node.height !== h) [this.node.width, this.node.height] = [w, h];
+    if (this.node.width !== w || this.node.height !== h)
+      [this.node.width, this.node.height] = [w, h];
     [this.width, this.height] = [width, height];
     const context = this.node.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -53,12 +55,14 @@ export class Canvas {
   }
 }
 
-export const font = (px, weight = "") => `${weight} ${px}px system-ui, "Segoe UI", "Liberation Sans", sans-serif`.trim();
+export const font = (px, weight = "") =>
+  `${weight} ${px}px system-ui, "Segoe UI", "Liberation Sans", sans-serif`.trim();
 
 /** Round steps (1, 2, 2.5 or 5 times a power of ten) that leave at most `most` marks in a span. */
 export function niceStep(span, most, least) {
   if (!(span > 0)) return least;
-  const raw = Math.max(span / Math.max(most, 1), least), power = 10 ** Math.floor(Math.log10(raw));
+  const raw = Math.max(span / Math.max(most, 1), least),
+    power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].find((k) => k * power >= raw * 0.9999) * power;
   return Math.ceil(step / least - 1e-9) * least;
 }
@@ -76,7 +80,8 @@ export class Tip {
   show(x, y, text) {
     this.node.hidden = false;
     this.node.textContent = text;
-    const { clientWidth: w, clientHeight: h } = this.host, own = this.node;
+    const { clientWidth: w, clientHeight: h } = this.host,
+      own = this.node;
     const left = x + 14 + own.offsetWidth > w ? Math.max(0, x - 14 - own.offsetWidth) : x + 14;
     own.style.left = `${left}px`;
     own.style.top = `${Math.max(0, Math.min(y + 12, h - own.offsetHeight - 4))}px`;

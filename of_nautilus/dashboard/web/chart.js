@@ -13,9 +13,20 @@ export class Chart {
   constructor(host) {
     this.api = Charts.createChart(host, {
       autoSize: true,
-      layout: { attributionLogo: false, fontSize: 11, background: { color: "transparent" }, panes: { enableResize: true } },
+      layout: {
+        attributionLogo: false,
+        fontSize: 11,
+        background: { color: "transparent" },
+        panes: { enableResize: true },
+      },
       crosshair: { mode: Charts.CrosshairMode.Normal },
-      timeScale: { timeVisible: true, secondsVisible: false, rightOffset: 6, minBarSpacing: 0.5, tickMarkFormatter: mark },
+      timeScale: {
+        timeVisible: true,
+        secondsVisible: false,
+        rightOffset: 6,
+        minBarSpacing: 0.5,
+        tickMarkFormatter: mark,
+      },
       localization: { timeFormatter: (at) => `${day(at * 1000)} ${minute(at * 1000)}` },
       handleScale: { axisPressedMouseMove: true },
     });
@@ -27,10 +38,20 @@ export class Chart {
   /** Add a series; `options(colors)` gives its colors whenever the theme changes. */
   add(kind, pane, digits, options) {
     const least = 10 ** -digits;
-    const series = this.api.addSeries(kind, {
-      priceFormat: { type: "custom", minMove: least, formatter: (value) => number(value, digits) },
-      priceLineVisible: pane === 0, lastValueVisible: true, ...options(theme()),
-    }, pane);
+    const series = this.api.addSeries(
+      kind,
+      {
+        priceFormat: {
+          type: "custom",
+          minMove: least,
+          formatter: (value) => number(value, digits),
+        },
+        priceLineVisible: pane === 0,
+        lastValueVisible: true,
+        ...options(theme()),
+      },
+      pane,
+    );
     this.colored.push([series, options]);
     return series;
   }
@@ -38,7 +59,11 @@ export class Chart {
   color() {
     const colors = theme();
     this.api.applyOptions({
-      layout: { textColor: colors.muted, fontFamily: 'system-ui, "Segoe UI", "Liberation Sans", sans-serif', panes: { separatorColor: colors.line, separatorHoverColor: colors.grid } },
+      layout: {
+        textColor: colors.muted,
+        fontFamily: 'system-ui, "Segoe UI", "Liberation Sans", sans-serif',
+        panes: { separatorColor: colors.line, separatorHoverColor: colors.grid },
+      },
       grid: { vertLines: { color: colors.grid }, horzLines: { color: colors.grid } },
       rightPriceScale: { borderColor: colors.line },
       timeScale: { borderColor: colors.line },
@@ -62,7 +87,9 @@ const newest = new WeakMap();
 export function show(series, items, from, point) {
   if (!items.length) return series.setData([]);
   if (from < items.length - 3 || from === 0) series.setData(items.map(point));
-  else for (const item of items.slice(from)) series.update(point(item), item.time < newest.get(series));
+  else
+    for (const item of items.slice(from))
+      series.update(point(item), item.time < newest.get(series));
   newest.set(series, items.at(-1).time);
   return undefined;
 }
@@ -76,16 +103,20 @@ function mark(time, kind) {
 
 /** Keys of a chart: arrows move it, + and - zoom, 0 shows all, End goes to the newest. */
 export function chartKey(api, key) {
-  const scale = api.timeScale(), range = scale.getVisibleLogicalRange();
+  const scale = api.timeScale(),
+    range = scale.getVisibleLogicalRange();
   if (!range) return false;
-  const wide = range.to - range.from, middle = (range.from + range.to) / 2;
+  const wide = range.to - range.from,
+    middle = (range.from + range.to) / 2;
   const view = (from, to) => scale.setVisibleLogicalRange({ from, to });
   const acts = {
     ArrowLeft: () => view(range.from - wide * 0.15, range.to - wide * 0.15),
     ArrowRight: () => view(range.from + wide * 0.15, range.to + wide * 0.15),
-    "+": () => view(middle - wide * 0.3, middle + wide * 0.3), "=": () => view(middle - wide * 0.3, middle + wide * 0.3),
+    "+": () => view(middle - wide * 0.3, middle + wide * 0.3),
+    "=": () => view(middle - wide * 0.3, middle + wide * 0.3),
     "-": () => view(middle - wide * 0.8, middle + wide * 0.8),
-    0: () => scale.fitContent(), End: () => scale.scrollToRealTime(),
+    0: () => scale.fitContent(),
+    End: () => scale.scrollToRealTime(),
   };
   if (!acts[key]) return false;
   acts[key]();

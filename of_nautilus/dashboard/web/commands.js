@@ -34,7 +34,8 @@ export function commands(symbol, tell) {
       $("confirm").close();
       tell(`${symbol()}: ${action} was sent`);
     } catch (error) {
-      $("confirm-error").textContent = error instanceof Refused ? error.message : "The server does not answer.";
+      $("confirm-error").textContent =
+        error instanceof Refused ? error.message : "The server does not answer.";
       if (error.status === 401) $("confirm-token").hidden = false;
     }
   });

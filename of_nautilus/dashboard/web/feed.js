@@ -1,6 +1,8 @@
 // The websocket: subscriptions that survive a lost connection, and numbered messages without holes.
 
-const FIRST_WAIT = 400, LONGEST_WAIT = 6000, SILENCE = 15000;
+const FIRST_WAIT = 400,
+  LONGEST_WAIT = 6000,
+  SILENCE = 15000;
 
 const keyOf = ({ channel, symbol, tf }) => `${channel} ${symbol} ${tf ?? ""}`;
 
@@ -67,11 +69,13 @@ export class Feed {
 
   ask(op, own) {
     if (op !== "unsubscribe") own.seq = null;
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ op, ...own.what }));
+    if (this.socket.readyState === WebSocket.OPEN)
+      this.socket.send(JSON.stringify({ op, ...own.what }));
   }
 
   take(message) {
-    if (message.type === "error") return console.warn(`the server refused a message: ${message.detail}`);
+    if (message.type === "error")
+      return console.warn(`the server refused a message: ${message.detail}`);
     const own = this.subscriptions.get(keyOf(message));
     if (!own || (message.type !== "snapshot" && message.type !== "delta")) return;
     const whole = message.type === "snapshot";

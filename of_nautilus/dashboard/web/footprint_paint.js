@@ -1,25 +1,44 @@
-// Draws footprint bars: the axes, the cells, and each bar's sums below them.
+// Draws a footprint chart: its axes and scales, the bars, and each bar's sums below them.
 
 import { font, niceStep } from "./canvas.js";
+import { BarPainter, strongest } from "./footprint_bars.js";
 import { day, minute, number, short } from "./format.js";
 
-const CELLS_FROM = 14, TEXT_FROM = 58, ROW_PX = 13, AXIS = 20, SUM_PX = 16;
-const [BUY, SELL, BUY_STACK, SELL_STACK] = [1, 2, 4, 8];
-
-export class FootprintPainter {
+const CELLS_FROM = 14,
+  TEXT_FROM = 58,
+  ROW_PX = 13,
+  AXIS = 20,
+  SUM_PX = 16;
+export class FootprintPainter extends BarPainter {
   constructor(view, { tick, digits, lots }) {
-    Object.assign(this, { view, tick, digits, lots, rowHeight: tick, plot: 0, center: 0, perPx: 1, mode: "", range: [0, -1] });
+    super();
+    Object.assign(this, {
+      view,
+      tick,
+      digits,
+      lots,
+      rowHeight: tick,
+      plot: 0,
+      center: 0,
+      perPx: 1,
+      mode: "",
+      range: [0, -1],
+    });
   }
 
   paint(c, width, height, colors, bars) {
     Object.assign(this, { c, colors, width, height });
-    const end = bars.length, { barPx } = this.view;
+    const end = bars.length,
+      { barPx } = this.view;
     this.scaleWidth = 16 + 6.6 * number(bars.at(-1)?.high ?? 0, this.digits).length;
     this.plot = width - this.scaleWidth;
     this.sums = barPx >= 46 ? 3 * SUM_PX : 46;
     this.bottom = height - AXIS - this.sums;
     this.right = this.view.right ?? end + 0.4;
-    this.range = [Math.max(0, Math.floor(this.right - this.plot / barPx)), Math.min(end - 1, Math.ceil(this.right) - 1)];
+    this.range = [
+      Math.max(0, Math.floor(this.right - this.plot / barPx)),
+      Math.min(end - 1, Math.ceil(this.right) - 1),
+    ];
     if (!end || this.range[1] < this.range[0]) return this.nothing(end);
     const seen = bars.slice(this.range[0], this.range[1] + 1);
     this.fit(seen);
@@ -35,7 +54,11 @@ export class FootprintPainter {
     c.clip();
     this.mode = barPx < CELLS_FROM ? "candles" : this.fontPx(seen) ? "numbers" : "cells";
     const strong = this.mode === "candles" ? 0 : strongest(seen);
-    seen.forEach((bar, k) => (this.mode === "candles" ? this.candle(bar, this.x(this.range[0] + k)) : this.cells(bar, this.x(this.range[0] + k), strong)));
+    seen.forEach((bar, k) =>
+      this.mode === "candles"
+        ? this.candle(bar, this.x(this.range[0] + k))
+        : this.cells(bar, this.x(this.range[0] + k), strong),
+    );
     this.lastPrice(bars.at(-1));
     c.restore();
     this.drawSums(seen);
@@ -47,18 +70,27 @@ export class FootprintPainter {
   nothing(end) {
     this.c.fillStyle = this.colors.muted;
     this.c.textAlign = "center";
-    this.c.fillText(end ? "Nothing here: press End for the newest bar" : "Waiting for the first bar", this.width / 2, this.height / 2);
+    this.c.fillText(
+      end ? "Nothing here: press End for the newest bar" : "Waiting for the first bar",
+      this.width / 2,
+      this.height / 2,
+    );
   }
 
   /** Prices fit the bars that are seen, unless that would press the rows too flat to be read. */
   fit(seen) {
-    const low = Math.min(...seen.map((bar) => bar.low)), high = Math.max(...seen.map((bar) => bar.high));
+    const low = Math.min(...seen.map((bar) => bar.low)),
+      high = Math.max(...seen.map((bar) => bar.high));
     const rows = this.view.barPx >= TEXT_FROM ? this.rowHeight / ROW_PX : 0;
-    const whole = (high - low + 3 * this.rowHeight) / this.bottom, tight = rows ? Math.min(whole, rows) : whole;
+    const whole = (high - low + 3 * this.rowHeight) / this.bottom,
+      tight = rows ? Math.min(whole, rows) : whole;
     const last = seen.at(-1).close;
     this.perPx = Math.max(tight * this.view.spread, this.tick / 60);
     const half = (this.perPx * this.bottom) / 2;
-    const middle = whole <= this.perPx ? (low + high) / 2 : Math.min(Math.max(last, low + half - this.rowHeight), high - half + this.rowHeight);
+    const middle =
+      whole <= this.perPx
+        ? (low + high) / 2
+        : Math.min(Math.max(last, low + half - this.rowHeight), high - half + this.rowHeight);
     this.center = this.view.center ?? middle;
     this.rowPx = this.rowHeight / this.perPx;
   }
@@ -72,12 +104,14 @@ export class FootprintPainter {
   }
 
   drawScale() {
-    const { c, colors } = this, step = niceStep(this.perPx * this.bottom, this.bottom / 42, this.tick);
+    const { c, colors } = this,
+      step = niceStep(this.perPx * this.bottom, this.bottom / 42, this.tick);
     const low = this.center - (this.perPx * this.bottom) / 2;
     c.font = font(11);
     c.textAlign = "left";
     for (let k = Math.ceil(low / step); ; k++) {
-      const price = k * step, y = this.y(price);
+      const price = k * step,
+        y = this.y(price);
       if (y < 6) break;
       if (y > this.bottom - 4) continue;
       c.fillStyle = colors.grid;
@@ -92,105 +126,29 @@ export class FootprintPainter {
   }
 
   drawTimes(seen) {
-    const { c, colors } = this, every = Math.max(1, Math.ceil(52 / this.view.barPx));
+    const { c, colors } = this,
+      every = Math.max(1, Math.ceil(52 / this.view.barPx));
     const [first] = this.range;
     c.font = font(11);
     c.textAlign = "center";
     let before = first ? "" : null;
     seen.forEach((bar, k) => {
       if ((first + k) % every) return;
-      const x = this.x(first + k) + this.view.barPx / 2, fresh = day(bar.time);
+      const x = this.x(first + k) + this.view.barPx / 2,
+        fresh = day(bar.time);
       c.fillStyle = colors.muted;
-      c.fillText(before !== null && before !== "" && fresh !== before ? fresh.slice(5) : minute(bar.time), x, this.height - AXIS / 2);
+      c.fillText(
+        before !== null && before !== "" && fresh !== before ? fresh.slice(5) : minute(bar.time),
+        x,
+        this.height - AXIS / 2,
+      );
       before = fresh;
     });
   }
 
-  candle(bar, x) {
-    const { c, colors } = this, wide = Math.max(1, this.view.barPx * 0.7), middle = x + this.view.barPx / 2;
-    const up = bar.close >= bar.open;
-    c.fillStyle = up ? colors.buy_fill : colors.sell_fill;
-    c.fillRect(middle - 0.5, this.y(bar.high), 1, Math.max(this.y(bar.low) - this.y(bar.high), 1));
-    const top = this.y(Math.max(bar.open, bar.close)), tall = Math.max(this.y(Math.min(bar.open, bar.close)) - top, 1);
-    c.fillRect(middle - wide / 2, top, wide, tall);
-    if (up && wide > 3 && tall > 3) {
-      c.fillStyle = colors.panel;
-      c.fillRect(middle - wide / 2 + 1, top + 1, wide - 2, tall - 2);
-    }
-  }
-
-  fontPx(seen) {
-    if (this.view.barPx < TEXT_FROM - 12 || this.rowPx < 10) return 0;
-    const most = Math.max(...seen.flatMap((bar) => bar.levels.map((cell) => Math.max(cell.bid, cell.ask))), 0);
-    this.decimals = most >= 1e4 ? null : Math.min(Math.max(2 - Math.floor(Math.log10(most || 1)), 0), 3, this.lots);
-    const letters = Math.max(this.words(most).length, 3);
-    const px = Math.floor(Math.min(12, this.rowPx - 2, (this.view.barPx - 22) / ((2 * letters + 2.4) * 0.56)));
-    this.letters = px >= 8 ? px : 0;
-    return this.letters;
-  }
-
-  cells(bar, x, strong) {
-    const { c, colors } = this, { barPx } = this.view, gap = barPx > 40 ? 3 : 1;
-    const left = x + (barPx > 30 ? 9 : 4), wide = Math.max(x + barPx - gap - left, 2), middle = left + wide / 2;
-    const tall = Math.max(this.rowPx - (this.rowPx > 6 ? 1 : 0), 1);
-    this.spine(bar, x + (barPx > 30 ? 4 : 1.5), barPx > 30 ? 4 : 2);
-    for (const cell of bar.levels) {
-      const y = this.y(cell.p) - this.rowPx / 2;
-      if (y > this.bottom || y + tall < 0) continue;
-      c.fillStyle = mix(colors, strong ? cell.delta / strong : 0);
-      c.fillRect(left, y, wide, tall);
-      if (this.mode === "numbers" && (cell.bid || cell.ask)) this.write(cell, middle, y + tall / 2);
-      const mark = Math.max(2, Math.min(3, wide / 8));
-      if (cell.flags & BUY_STACK) this.edge(left + wide - mark, y, mark, tall, colors.buy_fill);
-      if (cell.flags & SELL_STACK) this.edge(left, y, mark, tall, colors.sell_fill);
-      if (Math.abs(cell.p - bar.poc) < this.rowHeight / 2 && this.rowPx >= 5) {
-        c.strokeStyle = colors.ink;
-        c.lineWidth = 1.2;
-        c.strokeRect(left + 0.5, y + 0.5, wide - 1, tall - 1);
-      }
-    }
-    if (this.rowPx < 6 || !bar.levels.length) return;
-    c.strokeStyle = colors.ink;
-    c.lineWidth = 1.4;
-    const ring = (y) => { c.beginPath(); c.arc(middle, y, 3, 0, 7); c.stroke(); };
-    if (bar.unfinished_high) ring(this.y(bar.levels[0].p) - this.rowPx / 2 - 5);
-    if (bar.unfinished_low) ring(this.y(bar.levels.at(-1).p) + this.rowPx / 2 + 5);
-  }
-
-  edge(x, y, wide, tall, color) {
-    this.c.fillStyle = color;
-    this.c.fillRect(x, y, wide, tall + 1);
-  }
-
-  words(value) {
-    return value === 0 ? "0" : this.decimals === null ? short(value) : value.toFixed(this.decimals);
-  }
-
-  write(cell, middle, y) {
-    const { c, colors } = this, sold = cell.flags & SELL, bought = cell.flags & BUY;
-    c.fillStyle = colors.ink;
-    c.textAlign = "center";
-    c.font = font(this.letters);
-    c.fillText("×", middle, y + 0.5);
-    c.font = font(this.letters, sold ? "700" : "");
-    c.textAlign = "right";
-    c.fillText(`${sold ? "◂" : ""}${this.words(cell.bid)}`, middle - this.letters * 0.42, y + 0.5);
-    c.font = font(this.letters, bought ? "700" : "");
-    c.textAlign = "left";
-    c.fillText(`${this.words(cell.ask)}${bought ? "▸" : ""}`, middle + this.letters * 0.42, y + 0.5);
-  }
-
-  spine(bar, x, wide) {
-    const { c, colors } = this;
-    c.fillStyle = colors.muted;
-    c.fillRect(x - 0.5, this.y(bar.high), 1, Math.max(this.y(bar.low) - this.y(bar.high), 1));
-    c.fillStyle = bar.close >= bar.open ? colors.buy_fill : colors.sell_fill;
-    const top = this.y(Math.max(bar.open, bar.close));
-    c.fillRect(x - wide / 2, top, wide, Math.max(this.y(Math.min(bar.open, bar.close)) - top, 2));
-  }
-
   lastPrice(bar) {
-    const { c, colors } = this, y = Math.round(this.y(bar.close)) + 0.5;
+    const { c, colors } = this,
+      y = Math.round(this.y(bar.close)) + 0.5;
     c.strokeStyle = colors.accent;
     c.lineWidth = 1;
     c.setLineDash([2, 3]);
@@ -202,7 +160,8 @@ export class FootprintPainter {
   }
 
   lastLabel(bar) {
-    const { c, colors } = this, y = this.y(bar.close);
+    const { c, colors } = this,
+      y = this.y(bar.close);
     if (y < 0 || y > this.bottom) return;
     c.fillStyle = colors.accent;
     c.fillRect(this.plot + 1, y - 8, this.scaleWidth, 16);
@@ -213,14 +172,23 @@ export class FootprintPainter {
   }
 
   drawSums(seen) {
-    const { c, colors } = this, [first] = this.range, { barPx } = this.view;
+    const { c, colors } = this,
+      [first] = this.range,
+      { barPx } = this.view;
     const most = Math.max(...seen.map((bar) => Math.abs(bar.delta))) || 1;
     seen.forEach((bar, k) => {
-      const x = this.x(first + k), color = bar.delta < 0 ? colors.sell_fill : colors.buy_fill;
+      const x = this.x(first + k),
+        color = bar.delta < 0 ? colors.sell_fill : colors.buy_fill;
       if (barPx < 46) {
-        const tall = (Math.abs(bar.delta) / most) * (this.sums / 2 - 3), middle = this.bottom + this.sums / 2;
+        const tall = (Math.abs(bar.delta) / most) * (this.sums / 2 - 3),
+          middle = this.bottom + this.sums / 2;
         c.fillStyle = color;
-        c.fillRect(x + barPx * 0.15, bar.delta < 0 ? middle : middle - tall, Math.max(barPx * 0.7, 1), Math.max(tall, 1));
+        c.fillRect(
+          x + barPx * 0.15,
+          bar.delta < 0 ? middle : middle - tall,
+          Math.max(barPx * 0.7, 1),
+          Math.max(tall, 1),
+        );
         return;
       }
       c.globalAlpha = 0.1 + 0.45 * (Math.abs(bar.delta) / most);
@@ -231,11 +199,19 @@ export class FootprintPainter {
       c.font = font(11, "600");
       const middle = x + barPx / 2;
       c.fillStyle = colors.ink;
-      c.fillText(`${bar.delta > 0 ? "+" : bar.delta < 0 ? "−" : ""}${short(Math.abs(bar.delta))}`, middle, this.bottom + SUM_PX / 2 + 1);
+      c.fillText(
+        `${bar.delta > 0 ? "+" : bar.delta < 0 ? "−" : ""}${short(Math.abs(bar.delta))}`,
+        middle,
+        this.bottom + SUM_PX / 2 + 1,
+      );
       c.font = font(11);
       c.fillText(short(bar.volume), middle, this.bottom + SUM_PX * 1.5 + 1);
       c.fillStyle = bar.cvd < 0 ? colors.sell : colors.buy;
-      c.fillText(`${bar.cvd < 0 ? "−" : "+"}${short(Math.abs(bar.cvd))}`, middle, this.bottom + SUM_PX * 2.5 + 1);
+      c.fillText(
+        `${bar.cvd < 0 ? "−" : "+"}${short(Math.abs(bar.cvd))}`,
+        middle,
+        this.bottom + SUM_PX * 2.5 + 1,
+      );
     });
   }
 
@@ -245,7 +221,9 @@ export class FootprintPainter {
     c.textAlign = "left";
     c.fillStyle = colors.muted;
     const names = this.view.barPx >= 46 ? ["delta", "volume", "CVD"] : ["delta"];
-    names.forEach((name, k) => c.fillText(name, this.plot + 7, this.bottom + (this.sums / names.length) * (k + 0.5)));
+    names.forEach((name, k) =>
+      c.fillText(name, this.plot + 7, this.bottom + (this.sums / names.length) * (k + 0.5)),
+    );
   }
 
   /** The bar, and the cell of it, under a point. */
@@ -254,26 +232,10 @@ export class FootprintPainter {
     const bar = bars[Math.floor(this.right - (this.plot - x) / this.view.barPx)];
     if (!bar) return null;
     const price = this.center + (this.bottom / 2 - y) * this.perPx;
-    const cell = this.mode === "candles" || y > this.bottom ? null : bar.levels.find((each) => Math.abs(each.p - price) <= this.rowHeight / 2);
+    const cell =
+      this.mode === "candles" || y > this.bottom
+        ? null
+        : bar.levels.find((each) => Math.abs(each.p - price) <= this.rowHeight / 2);
     return { bar, cell: cell ?? null };
   }
-}
-
-function strongest(bars) {
-  const all = bars.flatMap((bar) => bar.levels.map((cell) => Math.abs(cell.delta))).sort((a, b) => a - b);
-  return all[Math.floor(all.length * 0.97)] || all.at(-1) || 0;
-}
-
-const parsed = new Map();
-
-function rgb(hex) {
-  if (!parsed.has(hex)) parsed.set(hex, [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)));
-  return parsed.get(hex);
-}
-
-/** The color of a cell: from selling over even to buying, for -1 to 1. */
-function mix(colors, strength) {
-  const to = rgb(strength < 0 ? colors.sell_cell : colors.buy_cell), from = rgb(colors.even_cell);
-  const part = Math.min(Math.abs(strength), 1);
-  return `rgb(${from.map((value, k) => Math.round(value + (to[k] - value) * part)).join(",")})`;
 }

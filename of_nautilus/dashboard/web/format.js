@@ -4,7 +4,13 @@ const formats = new Map();
 
 function fixed(digits) {
   if (!formats.has(digits)) {
-    formats.set(digits, new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+    formats.set(
+      digits,
+      new Intl.NumberFormat("en-US", {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      }),
+    );
   }
   return formats.get(digits);
 }
@@ -13,13 +19,18 @@ export const NONE = "–";
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** A number with as many decimals as asked; what is not known is a dash. */
-export const number = (value, digits = 0) => (known(value) ? fixed(digits).format(value === 0 ? 0 : value) : NONE);
+export const number = (value, digits = 0) =>
+  known(value) ? fixed(digits).format(value === 0 ? 0 : value) : NONE;
 
 /** A number with its sign. */
-export const signed = (value, digits = 0) => (known(value) ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${fixed(digits).format(Math.abs(value))}` : NONE);
+export const signed = (value, digits = 0) =>
+  known(value)
+    ? `${value > 0 ? "+" : value < 0 ? "−" : ""}${fixed(digits).format(Math.abs(value))}`
+    : NONE;
 
 /** A size with as many decimals as its lot has, without zeros at the end. */
-export const size = (value, digits = 8) => (known(value) ? plain.format(Number(value.toFixed(digits))) : NONE);
+export const size = (value, digits = 8) =>
+  known(value) ? plain.format(Number(value.toFixed(digits))) : NONE;
 const plain = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
 
 /** A size in few letters: 12.3k, 0.041. */
@@ -36,7 +47,8 @@ export function short(value) {
 
 const trim = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
-export const share = (value, digits = 0) => (known(value) ? `${(value * 100).toFixed(digits)}%` : NONE);
+export const share = (value, digits = 0) =>
+  known(value) ? `${(value * 100).toFixed(digits)}%` : NONE;
 
 const iso = (ms) => new Date(ms).toISOString();
 export const day = (ms) => (known(ms) ? iso(ms).slice(0, 10) : NONE);
@@ -56,8 +68,14 @@ export function span(ms) {
 }
 
 /** BREAK_EVEN as "break even". */
-export const words = (name) => String(name ?? "").toLowerCase().replaceAll("_", " ");
+export const words = (name) =>
+  String(name ?? "")
+    .toLowerCase()
+    .replaceAll("_", " ");
 /** MERGED_VAH as "merged VAH". */
-export const levelName = (kind) => String(kind ?? "").replace(/^MERGED_/, "merged ").replaceAll("_", " ");
+export const levelName = (kind) =>
+  String(kind ?? "")
+    .replace(/^MERGED_/, "merged ")
+    .replaceAll("_", " ");
 export const sideWord = (side) => (side > 0 ? "buy" : side < 0 ? "sell" : "none");
 export const sideClass = (value) => (value > 0 ? "buy" : value < 0 ? "sell" : "");

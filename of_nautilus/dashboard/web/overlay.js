@@ -15,11 +15,15 @@ export class Overlay {
     this.spots = [];
     this.view = {
       zOrder: () => "top",
-      renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace((scope) => this.draw(scope)) }),
+      renderer: () => ({
+        draw: (target) => target.useMediaCoordinateSpace((scope) => this.draw(scope)),
+      }),
     };
     this.behind = {
       zOrder: () => "bottom",
-      renderer: () => ({ draw: (target) => target.useMediaCoordinateSpace((scope) => this.drawProfile(scope)) }),
+      renderer: () => ({
+        draw: (target) => target.useMediaCoordinateSpace((scope) => this.drawProfile(scope)),
+      }),
     };
   }
 
@@ -39,7 +43,8 @@ export class Overlay {
   /** Where a moment (ms) lies, CSS pixels: within the width of the bar that holds it. */
   x(ms) {
     const bars = this.candles();
-    let low = 0, high = bars.length;
+    let low = 0,
+      high = bars.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (bars[middle].time <= ms) low = middle + 1;
@@ -55,14 +60,18 @@ export class Overlay {
 
   drawProfile({ context, mediaSize: { width } }) {
     if (!this.profile?.rows.length) return;
-    const colors = theme(), { rows, poc, vah, val, row_height: high } = this.profile;
-    const most = Math.max(...rows.map((row) => row.volume)), wide = width * PROFILE_SHARE;
+    const colors = theme(),
+      { rows, poc, vah, val, row_height: high } = this.profile;
+    const most = Math.max(...rows.map((row) => row.volume)),
+      wide = width * PROFILE_SHARE;
     context.save();
     for (const row of rows) {
-      const y0 = this.y(row.price + high / 2), y1 = this.y(row.price - high / 2);
+      const y0 = this.y(row.price + high / 2),
+        y1 = this.y(row.price - high / 2);
       if (y0 === null || y1 === null) continue;
       const inside = row.price >= val - high / 2 && row.price <= vah + high / 2;
-      const buy = (row.buy / most) * wide, all = (row.volume / most) * wide;
+      const buy = (row.buy / most) * wide,
+        all = (row.volume / most) * wide;
       context.globalAlpha = inside ? 0.42 : 0.2;
       context.fillStyle = colors.sell_fill;
       context.fillRect(width - all, y0, all - buy, Math.max(y1 - y0 - 0.5, 0.7));
@@ -74,7 +83,11 @@ export class Overlay {
     context.textAlign = "right";
     context.textBaseline = "bottom";
     let above = -Infinity;
-    for (const [name, price, dash] of [["VAH", vah, [3, 3]], ["POC", poc, []], ["VAL", val, [3, 3]]]) {
+    for (const [name, price, dash] of [
+      ["VAH", vah, [3, 3]],
+      ["POC", poc, []],
+      ["VAL", val, [3, 3]],
+    ]) {
       const y = this.y(price);
       if (y === null) continue;
       context.strokeStyle = context.fillStyle = colors.muted;
@@ -103,24 +116,34 @@ export class Overlay {
     context.textAlign = "left";
     context.textBaseline = "middle";
     let below = -Infinity;
-    const seen = this.levels.map((level) => [this.y(level.price), level])
-      .filter(([y]) => y !== null && y > 0 && y < height).sort((a, b) => a[0] - b[0]);
+    const seen = this.levels
+      .map((level) => [this.y(level.price), level])
+      .filter(([y]) => y !== null && y > 0 && y < height)
+      .sort((a, b) => a[0] - b[0]);
     for (const [y, level] of seen) {
       const color = level.side > 0 ? colors.buy : level.side < 0 ? colors.sell : colors.muted;
       context.strokeStyle = color;
-      context.globalAlpha = 0.35 + 0.55 * Math.min(level.strength, 100) / 100;
+      context.globalAlpha = 0.35 + (0.55 * Math.min(level.strength, 100)) / 100;
       context.setLineDash([7, 4]);
       line(context, 0, y, width, y);
       context.globalAlpha = 1;
       context.setLineDash([]);
       if (y - below < 13) continue;
       below = y;
-      label(context, `${level.side > 0 ? "▲" : level.side < 0 ? "▼" : "◆"} ${levelName(level.kind)} ${Math.round(level.strength)}`, 6, y, color, colors.veil);
+      label(
+        context,
+        `${level.side > 0 ? "▲" : level.side < 0 ? "▼" : "◆"} ${levelName(level.kind)} ${Math.round(level.strength)}`,
+        6,
+        y,
+        color,
+        colors.veil,
+      );
     }
   }
 
   drawTrade(context, trade, end, colors) {
-    const begin = this.x(trade.opened), entry = this.y(trade.entry);
+    const begin = this.x(trade.opened),
+      entry = this.y(trade.entry);
     if (begin === null || end === null || entry === null) return;
     const right = Math.max(end, begin + 6);
     const zone = (price, color) => {
@@ -142,7 +165,11 @@ export class Overlay {
       line(context, begin, entry, right, entry);
       context.font = font(10.5, "600");
       context.textAlign = "right";
-      for (const [name, price, color] of [["entry", trade.entry, colors.trade], ["stop", trade.stop, colors.sell], ["target", trade.target, colors.buy]]) {
+      for (const [name, price, color] of [
+        ["entry", trade.entry, colors.trade],
+        ["stop", trade.stop, colors.sell],
+        ["target", trade.target, colors.buy],
+      ]) {
         const y = price === null || price === undefined ? null : this.y(price);
         if (y !== null) label(context, name, right - 6, y, color, colors.veil);
       }
@@ -170,20 +197,31 @@ export class Overlay {
 
   drawMarkers(context, height, colors) {
     const taken = new Map();
-    const range = this.chart.timeScale().getVisibleLogicalRange(), bars = this.candles();
+    const range = this.chart.timeScale().getVisibleLogicalRange(),
+      bars = this.candles();
     if (!range) return;
     const from = bars[Math.max(Math.floor(range.from), 0)]?.time ?? Infinity;
     const to = bars[Math.min(Math.ceil(range.to), bars.length - 1)];
     for (const marker of this.markers) {
       if (marker.time < from || marker.time > to.end) continue;
-      const x = this.x(marker.time), y = this.y(marker.price);
+      const x = this.x(marker.time),
+        y = this.y(marker.price);
       if (x === null || y === null) continue;
       // Markers of one bar stand beside each other, away from the bar: buying below it, selling above.
-      const key = `${Math.round(x)}:${marker.side}`, turn = taken.get(key) ?? 0;
+      const key = `${Math.round(x)}:${marker.side}`,
+        turn = taken.get(key) ?? 0;
       taken.set(key, turn + 1);
       const at = y + (marker.side > 0 ? 1 : -1) * (13 + 14 * turn);
       if (at < 0 || at > height) continue;
-      drawShape(context, marker.pattern, marker.side, x, at, 7 + marker.strength / 18, colors.panel);
+      drawShape(
+        context,
+        marker.pattern,
+        marker.side,
+        x,
+        at,
+        7 + marker.strength / 18,
+        colors.panel,
+      );
       this.spots.push({ x, y: at, what: "signal", marker });
     }
   }
@@ -203,7 +241,8 @@ function line(context, x0, y0, x1, y1) {
 }
 
 function label(context, text, x, y, color, veil) {
-  const wide = context.measureText(text).width, left = context.textAlign === "right" ? x - wide : x;
+  const wide = context.measureText(text).width,
+    left = context.textAlign === "right" ? x - wide : x;
   context.fillStyle = veil;
   context.fillRect(left - 3, y - 7, wide + 6, 14);
   context.fillStyle = color;

@@ -17,7 +17,18 @@ const part = (panel, options) => (app) => panel(app, options);
 
 // Name, title, whether a timeframe bears on it, panels; the style sheet lays out `.screen.NAME`.
 export const SCREENS = [
-  { name: "market", title: "Market", tf: true, panels: [price, checklist, part(ladder, { levels: 10, compact: true }), tape, part(signals, { compact: true })] },
+  {
+    name: "market",
+    title: "Market",
+    tf: true,
+    panels: [
+      price,
+      checklist,
+      part(ladder, { levels: 10, compact: true }),
+      tape,
+      part(signals, { compact: true }),
+    ],
+  },
   { name: "footprint", title: "Footprint", tf: true, panels: [footprint] },
   { name: "profile", title: "Profile", panels: [profile, frame] },
   { name: "flow", title: "Delta", tf: true, panels: [flow, barTable] },

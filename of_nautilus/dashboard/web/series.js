@@ -28,7 +28,8 @@ export class Series {
   find(time) {
     const { items } = this;
     if (!items.length || items.at(-1).time < time) return items.length;
-    let low = 0, high = items.length;
+    let low = 0,
+      high = items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (items[middle].time < time) low = middle + 1;

@@ -2,8 +2,19 @@
 
 const KEY = "of-nautilus";
 const DEFAULTS = {
-  theme: null, symbol: null, tf: null, ratio: 3, profile: true, levels: true, markers: true, trades: true,
-  sound: false, strength: 0, alertFrom: 60, days: 1, own: {},
+  theme: null,
+  symbol: null,
+  tf: null,
+  ratio: 3,
+  profile: true,
+  levels: true,
+  markers: true,
+  trades: true,
+  sound: false,
+  strength: 0,
+  alertFrom: 60,
+  days: 1,
+  own: {},
 };
 
 let kept = {};
