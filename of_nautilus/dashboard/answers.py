@@ -81,9 +81,7 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     own = market.bars.between(session.start, end)
     if not own:
         return None
-    bars = Bars.of(own, market.symbol, units.tick, units.lot).coarser(
-        rows // own[0].ticks_per_row
-    )
+    bars = Bars.of(own, market.symbol, units.tick, units.lot).coarser(rows // own[0].ticks_per_row)
     read = read_profile(bars)
     digits = units.price_digits + 3
     poc, vah, val = (round(price, digits) for price in (read.poc, read.vah, read.val))
@@ -153,7 +151,9 @@ def card(market: MarketState, own: Card) -> Json:
             "entry": market.units.price(made.entry),
             "stop": market.units.price(made.stop),
             "target": market.units.price_or_none(made.target),
-            "reward_to_risk": abs(made.target - made.entry) / risk if made.target and risk else None,
+            "reward_to_risk": abs(made.target - made.entry) / risk
+            if made.target and risk
+            else None,
         }
     return told
 
@@ -392,4 +392,3 @@ def feed(market: MarketState, now: int, *, live: bool, missed: int) -> Json:
 
 def _price(market: MarketState, ticks: int | None) -> float | None:
     return None if ticks is None else market.units.price(ticks)
-

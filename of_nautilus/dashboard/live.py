@@ -10,7 +10,7 @@ import numpy as np
 from of_nautilus.dashboard.channel import About, DashboardSide
 from of_nautilus.dashboard.market import PRINT, MarketState
 from of_nautilus.dashboard.rings import RingError
-from of_nautilus.dashboard.sources import Refused
+from of_nautilus.dashboard.sources import RefusedError
 from of_nautilus.dashboard.units import Units
 from of_nautilus.scan import whole_microseconds
 
@@ -77,23 +77,23 @@ class LiveSource:
 
     def act(self, action: str, time: int | None, speed: float | None) -> None:
         """Refuse."""
-        raise Refused("this is a live node, not a replay")
+        raise RefusedError("this is a live node, not a replay")
 
     def ask(self, action: str, symbols: tuple[str, ...]) -> None:
         """Leave a command for the node.
 
         Raises
         ------
-        Refused
+        RefusedError
             If the node is not there, or has not taken the one before.
         """
         silent = (self.now_ns - self._side.alive_ns) / 1e9
         if silent > _SILENT_S:
-            raise Refused("the node does not look for commands: is it running?")
+            raise RefusedError("the node does not look for commands: is it running?")
         try:
             self._side.ask(action, symbols)
         except RingError as error:
-            raise Refused(str(error)) from None
+            raise RefusedError(str(error)) from None
 
     def _take(self) -> None:
         told = self._side.read()

@@ -1,4 +1,4 @@
-"""What a dashboard knows of one market: fed with trades, books and published data, from any source."""
+"""What a dashboard knows of one market: fed with trades, books and what was published."""
 
 import json
 from collections import deque
@@ -120,6 +120,7 @@ class MarketState:
         self.signal_count = 0
         self.serial = 0
         self._from_start = from_start
+        self._rolls_told = False
         self._shape: tuple[int, int, int] | None = None
         self._r1 = float("nan")
         self._engine: FlowEngine | None = None
@@ -141,7 +142,8 @@ class MarketState:
                 self._own_bar(event.bar)
             elif isinstance(event, SessionStarted):
                 self._cvd_ahead = 0
-                self._begin(event.ts, event.end, None)
+                if not self._rolls_told:
+                    self._begin(event.ts, event.end)
         self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
         self.trade_count += len(rows)
         self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
@@ -168,9 +170,12 @@ class MarketState:
                 if len(self.cards) > MOST_SIGNALS:
                     del self.cards[next(iter(self.cards))]
             case SessionRoll():
+                if not self._rolls_told:
+                    self._rolls_told = True
+                    self.sessions.clear()
                 if self.sessions and data.finished_start == self.sessions[-1].start:
                     self.sessions[-1].complete = data.complete
-                self._begin(data.start, data.end, True)
+                self._begin(data.start, data.end)
             case DailyBias():
                 self.bias = data
             case LevelEvent():
@@ -244,7 +249,7 @@ class MarketState:
             told = self.bars.between(open_ts, open_ts + 1)[0]
             self._cvd_ahead = told.cvd - self._cvds[open_ts]
 
-    def _begin(self, start: int, end: int, complete: bool | None) -> None:
+    def _begin(self, start: int, end: int) -> None:
         if self.sessions and start <= self.sessions[-1].start:
             return
         self.sessions.append(Session(start, end))

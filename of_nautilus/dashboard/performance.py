@@ -65,4 +65,3 @@ def _groups(trades: Sequence[ClosedTrade], name: str) -> list[dict[str, Any]]:
             }
         )
     return told
-

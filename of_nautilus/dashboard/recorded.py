@@ -207,7 +207,7 @@ def _found(market: Market, trades: Any) -> list[Any]:
 
 
 def _deltas(market: Market) -> tuple[Ints, bool]:
-    """Return the book's changes, `core.book.DELTA_COLUMNS`; none, and True, if there are too many."""
+    """Return the book's changes by `core.book.DELTA_COLUMNS`; none, and True, if too many."""
     price, size = market.instrument.price_increment, market.instrument.size_increment
     pieces = [np.zeros((0, len(books.DELTA_COLUMNS)), np.int64)]
     count = 0

@@ -6,7 +6,7 @@ from typing import Any
 from of_nautilus.core.sessions import SECOND
 from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket
-from of_nautilus.dashboard.sources import Refused
+from of_nautilus.dashboard.sources import RefusedError
 from of_nautilus.dashboard.units import ms
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -87,7 +87,7 @@ class ReplaySource:
 
         Raises
         ------
-        Refused
+        RefusedError
             If the one that it needs is not there, or out of range.
         """
         match action:
@@ -101,16 +101,16 @@ class ReplaySource:
                 self._play(self._now // span * span + span)
             case "seek":
                 if time is None:
-                    raise Refused("`time` must be given to seek, ms UTC")
+                    raise RefusedError("`time` must be given to seek, ms UTC")
                 self._seek(time * 1_000_000)
             case "speed":
                 if speed is None or not SPEEDS[0] <= speed <= SPEEDS[-1]:
-                    raise Refused(f"`speed` must be {SPEEDS[0]} to {SPEEDS[-1]}, was {speed}")
+                    raise RefusedError(f"`speed` must be {SPEEDS[0]} to {SPEEDS[-1]}, was {speed}")
                 self._speed = speed
 
     def ask(self, action: str, symbols: tuple[str, ...]) -> None:
         """Refuse."""
-        raise Refused("a replay has no node to command")
+        raise RefusedError("a replay has no node to command")
 
     def _seek(self, to: int) -> None:
         """Build everything anew from the start of the data: what is shown is what playing shows."""

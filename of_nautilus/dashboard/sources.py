@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from of_nautilus.dashboard.market import MarketState
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Something that a source cannot do now; the text says why."""
 
 
@@ -45,9 +45,9 @@ class Source(Protocol):
         ...
 
     def act(self, action: str, time: int | None, speed: float | None) -> None:
-        """Let a replay do something; raise `Refused` if it cannot."""
+        """Let a replay do something; raise `RefusedError` if it cannot."""
         ...
 
     def ask(self, action: str, symbols: tuple[str, ...]) -> None:
-        """Leave a command for the node; raise `Refused` if it cannot be."""
+        """Leave a command for the node; raise `RefusedError` if it cannot be."""
         ...
