@@ -60,7 +60,7 @@ class DashboardFeed(Actor):
             self.subscribe_trade_ticks(instrument.id)
             if self.config.book:
                 self._books[instrument.id] = _Book(instrument)
-                # In a backtest the host asks its catalog for more, in words that pandas 3 deprecates.
+                # In a backtest the host asks for more, in words that pandas 3 deprecates.
                 now = {"from_day_start": False}
                 self.subscribe_order_book_deltas(instrument.id, BookType.L2_MBP, params=now)
         if isinstance(self.clock, LiveClock):
