@@ -59,6 +59,11 @@ class BarBook:
         at = bisect_left(self._opens, open_ts)
         return at < len(self._opens) and self._opens[at] == open_ts
 
+    @property
+    def running(self) -> ClosedBar | None:
+        """The open bar, until its closed form has been told of."""
+        return None if self.open is None or self.holds(self.open.open_ts) else self.open
+
     def put(self, bar: ClosedBar) -> None:
         """Take a closed bar, in place of the one that opened at the same time."""
         at = bisect_left(self._opens, bar.open_ts)
@@ -99,12 +104,13 @@ class BarBook:
         first = bisect_left(self._opens, start)
         last = len(self._opens) if end is None else bisect_left(self._opens, end)
         bars = self.closed[first:last]
+        running = self.running
         if (
-            self.open is not None
-            and start <= self.open.open_ts
-            and (end is None or self.open.open_ts < end)
+            running is not None
+            and start <= running.open_ts
+            and (end is None or running.open_ts < end)
         ):
-            bars.append(self.open)
+            bars.append(running)
         return bars
 
     def candle(self, bar: ClosedBar) -> dict[str, Any]:
@@ -184,7 +190,7 @@ class BarBook:
         """Yield the bars that make one of `span` ns, and its number; the newest first."""
         group: list[ClosedBar] = []
         number = 0
-        newest = [] if self.open is None else [self.open]
+        newest = [] if self.running is None else [self.running]
         for bar in (*newest, *reversed(self.closed)):
             own = bar.open_ts // span
             if group and own != number:

@@ -149,6 +149,8 @@ function card(each, instrument, compact) {
 
 /** The score's terms as a bar from 0 to 100, with the least that an entry needs. */
 function score(each) {
+  if (each.decision !== "planned")
+    return el("p", { class: "num muted" }, `score ${number(each.score, 1)}`);
   const bar = el("div", { class: "score", title: "terms of the score" });
   for (const [name, value] of each.terms ?? []) {
     if (value <= 0) continue;
