@@ -8,6 +8,7 @@ book together, and once more with an alert service that is dead.
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.venues.binance import BinanceDouble
+from tests.venues.feed import Hook
 from tests.venues.replay import NodeProcess, node_config, wait_for
 from tests.venues.session import Recorded, Session
 from tests.venues.telegram import TelegramDouble
@@ -42,11 +44,11 @@ FLOW = {
 
 def run() -> dict[str, float]:
     """Measure with the alert service answering and with it dead, in turns."""
-    session = _session()
+    market = session()
     took: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(ROUNDS):
         for answers in (True, False):
-            took[answers] += _measured(session, answers)
+            took[answers] += measured(market, answers)
     alive, dead = (np.percentile(took[answers], [50, 99]) / 1000 for answers in (True, False))
     return {
         "live_tick_to_order_p50_us": float(alive[0]),
@@ -61,20 +63,26 @@ class _Node(NodeProcess):
     MODULE = "benchmarks._live_node"
 
 
-def _measured(session: Session, answers: bool) -> list[float]:
-    """Run one node through the session; return how long each of its orders took, ns."""
+def measured(
+    session: Session, answers: bool, more: Sequence[Any] = (), hook: Hook | None = None
+) -> list[float]:
+    """Run one node through the session; return how long each of its orders took, ns.
+
+    `more` are actors that it has besides; `hook` is called once it is warm, before it is measured.
+    """
     now = int(time.time() * 1000)
     double = BinanceDouble(session.moved(now - session.events[0].time_ms), speed=1)
     market = double.instrument_id
     # The first trades load the kernels: the market waits for that.
-    double.feed.at(session.index("trade", BAR * WARM_UP), double.caught_up)
+    warm = (double.caught_up,) if hook is None else (double.caught_up, hook)
+    double.feed.at(session.index("trade", BAR * WARM_UP), *warm)
     with ExitStack() as stack:
         telegram = stack.enter_context(TelegramDouble(lifetime_s=240))
         stack.enter_context(double)
         base_url = telegram.base_url if answers else "http://127.0.0.1:9/bot"
         actors = [
-            _component("of_nautilus.live.feed_guard:FeedGuard", "of_nautilus.config", market),
-            _component(
+            component("of_nautilus.live.feed_guard:FeedGuard", "of_nautilus.config", market),
+            component(
                 "of_nautilus.alerts:Alerts",
                 "of_nautilus.alerts",
                 None,
@@ -84,7 +92,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
                 kinds=["signal", "entry", "feed", "execution"],
                 base_url=base_url,
             ),
-            _component(
+            component(
                 "benchmarks._live_node:TimedFlow",
                 "of_nautilus.live.config",
                 market,
@@ -93,6 +101,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
                 catalog=None,
                 recent=False,
             ),
+            *more,
         ]
         strategy = {
             "strategy_path": "benchmarks._live_node:TimedStrategy",
@@ -112,7 +121,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
     return took[WARM_UP:]
 
 
-def _component(
+def component(
     path: str, module: str, market: str | None, *, config: str = "", **fields: Any
 ) -> dict[str, Any]:
     if market is not None:
@@ -121,7 +130,7 @@ def _component(
     return {"actor_path": path, "config_path": f"{module}:{name}", "config": fields}
 
 
-def _session() -> Session:
+def session() -> Session:
     """A market of its own making: a random walk, with the book around it at every fourth trade."""
     chance = np.random.default_rng(7)
     steps = chance.choice([-1, 0, 0, 1], TRADES).cumsum() + 600_000

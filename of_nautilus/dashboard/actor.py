@@ -50,7 +50,7 @@ class DashboardFeed(Actor):
             return
         abouts = Abouts(node=str(self.trader_id), markets=tuple(map(_about, instruments)))
         try:
-            self._side = NodeSide(Path(self.config.folder), abouts)
+            self._side = self.open_channel(abouts)
         except RingError as error:
             self.log.error(f"no dashboard: {error}")
             return
@@ -71,6 +71,10 @@ class DashboardFeed(Actor):
                 pd.Timedelta(milliseconds=self.config.check_ms),
                 callback=lambda _: loop.call_soon_threadsafe(self._guarded, self._look),
             )
+
+    def open_channel(self, abouts: Abouts) -> NodeSide:
+        """Return what is written to."""
+        return NodeSide(Path(self.config.folder), abouts)
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Tell a trade."""
