@@ -16,7 +16,7 @@ import msgspec
 from of_nautilus.dashboard.channels import CHANNELS, Channel, Talk
 from of_nautilus.dashboard.sources import Source
 
-TICK_S = 0.05
+TICK_S = 0.1
 MOST_WAITING = 64  # messages of one topic before a client
 MOST_TOPICS = 64  # of one client
 Key = tuple[str, str, int]
