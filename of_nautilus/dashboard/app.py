@@ -124,7 +124,7 @@ def make_app(
         responses={404: {"description": "no such instrument"}},
     )
     _add_pages(app)
-    _add_markets(app, hub)
+    _add_markets(app, hub, commands=source.commands and sessions.has_token)
     _add_others(app, hub, sessions)
 
     @app.exception_handler(RequestValidationError)
@@ -183,7 +183,7 @@ def _add_pages(app: FastAPI) -> None:
         return HTMLResponse(_described(app.openapi()))
 
 
-def _add_markets(app: FastAPI, hub: Hub) -> None:
+def _add_markets(app: FastAPI, hub: Hub, *, commands: bool) -> None:
     source = hub.source
 
     def bars(market: MarketState, count: int, tf: int | None, span: int | None) -> list[ClosedBar]:
@@ -194,7 +194,7 @@ def _add_markets(app: FastAPI, hub: Hub) -> None:
     @app.get("/api/instruments")
     async def instruments() -> Any:
         """List the markets and where each stands."""
-        about = {name: getattr(source, name) for name in ("kind", "name", "commands")}
+        about = {"kind": source.kind, "name": source.name, "commands": commands}
         for market in source.markets.values():
             market.refresh()
         now = source.now_ns
@@ -259,7 +259,8 @@ def _add_markets(app: FastAPI, hub: Hub) -> None:
         """Volume by price of the newest sessions."""
         market = the_market(source, symbol)
         market.refresh()
-        told = answers.profiles(market, days, the_rows(market, rows))
+        height = market.profile_rows if rows is None else the_rows(market, rows)
+        told = answers.profiles(market, days, height)
         if span is not None:
             begin = ms(market.last_ts) - span * 1000
             told = [profile for profile in told if profile["end"] > begin]
