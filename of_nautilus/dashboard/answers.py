@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from of_nautilus.core.sessions import SECOND
+from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard.market import BookSeen, Card, MarketState, OpenTrade, Session
 from of_nautilus.dashboard.performance import performance
 from of_nautilus.dashboard.units import known, ms
@@ -84,7 +85,10 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     bars = Bars.of(own, market.symbol, units.tick, units.lot).coarser(rows // own[0].ticks_per_row)
     read = read_profile(bars)
     digits = units.price_digits + 3
-    poc, vah, val = (round(price, digits) for price in (read.poc, read.vah, read.val))
+    low, bought, sold = bars.profile()
+    # The ticks that bias and levels name, not the middles of rows.
+    keys = key_prices(bought + sold, low, rows) if (bought + sold).any() else (None,) * 3
+    poc, val, vah = (None if tick is None else units.price(tick) for tick in keys)
     lines = zip(read.price.tolist(), read.bought.tolist(), read.sold.tolist(), strict=True)
     return {
         "start": ms(session.start),

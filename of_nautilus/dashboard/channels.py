@@ -185,7 +185,7 @@ class _Profile(_Whole):
     def snapshot(self) -> Json:
         market = self._market
         market.refresh()
-        made = answers.profiles(market, 1, market.bars.row_ticks)
+        made = answers.profiles(market, 1, market.profile_rows)
         return {"profile": made[0] if made else None}
 
     def delta(self) -> Json | None:

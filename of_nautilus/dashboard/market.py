@@ -123,6 +123,7 @@ class MarketState:
         self._rolls_told = False
         self._shape: tuple[int, int, int] | None = None
         self._r1 = float("nan")
+        self._profile_rows: int | None = None
         self._engine: FlowEngine | None = None
         self._cvds: dict[int, int] = {}
         self._cvd_ahead = 0
@@ -175,6 +176,8 @@ class MarketState:
                     self.sessions.clear()
                 if self.sessions and data.finished_start == self.sessions[-1].start:
                     self.sessions[-1].complete = data.complete
+                if data.finished_end:
+                    self._profile_rows = data.ticks_per_row
                 self._begin(data.start, data.end)
             case DailyBias():
                 self.bias = data
@@ -295,6 +298,12 @@ class MarketState:
     @property
     def _idle(self) -> Phase | None:
         return Phase.NONE if self.bias is not None or self.levels else None
+
+    @property
+    def profile_rows(self) -> int:
+        """Height of a profile's rows, ticks: as the node's own, from which its levels come."""
+        own = self.bars.row_ticks
+        return max(1, (self._profile_rows or 10 * own) // own) * own
 
     @property
     def large(self) -> int:

@@ -22,11 +22,11 @@ from of_nautilus.data import (
     SessionRoll,
 )
 from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
-from of_nautilus.ingest.columns import DeltaColumns
+from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
 from of_nautilus.ingest.fixedpoint import increment_units
 from of_nautilus.journal import read_journal
 from of_nautilus.patterns.signal import Signal
-from of_nautilus.scan import Market, to_steps
+from of_nautilus.scan import Market, to_steps, whole_microseconds
 
 MOST_DELTAS = 6_000_000
 _BOOK_EVERY = SECOND // 2
@@ -152,13 +152,15 @@ class _Book:
 
 
 def _trades(market: Market) -> Any:
+    price, size = market.instrument.price_increment, market.instrument.size_increment
     pieces = [np.zeros(0, PRINT)]
-    number = 0
-    for ts, price, size, side in market.trades():
-        made = np.zeros(len(ts), PRINT)
-        made["ts"], made["price"], made["size"], made["side"] = ts, price, size, side
-        made["id"] = np.arange(number, number + len(ts)).astype("S38")
-        number += len(ts)
+    for piece in market.pieces(TradeColumns):
+        made = np.zeros(len(piece), PRINT)
+        made["ts"] = whole_microseconds(piece.ts_event)
+        made["price"] = to_steps(piece.price, increment_units(price, piece.price_precision))
+        made["size"] = to_steps(piece.size, increment_units(size, piece.size_precision))
+        made["side"] = piece.side
+        made["id"] = np.asarray(piece.trade_id).astype("S38")
         pieces.append(made)
     return np.concatenate(pieces)
 
