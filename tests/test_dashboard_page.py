@@ -1,29 +1,18 @@
-"""The dashboard's page in a real browser, headless: the API's and the catalog's numbers, no error.
+"""The dashboard's page in a real browser: the API's and the catalog's numbers, no error."""
 
-Needs Chromium and its driver (Debian: chromium, chromium-driver); skips, saying so, without them.
-Screenshots go to the folder named by OF_NAUTILUS_SCREENSHOTS, if it is set.
-"""
-
-import io
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from of_nautilus.ingest.columns import TradeColumns
 from of_nautilus.report import read_bars
+from tests.browser import colors, headless, picture, until
 from tests.colors import luminance
+from tests.dashboards import DESK, MS, PHONE, Server, show
 from tests.report_catalog import (
     MINUTE,
     NAME,
@@ -37,13 +26,11 @@ from tests.report_catalog import (
 
 pytestmark = pytest.mark.slow
 
-MINUTES, MS = 240, 10**6
+MINUTES = 240
 SCREENS = (
     "market", "footprint", "profile", "flow", "book", "tape", "signals", "scanner", "performance",
     "data",
 )  # fmt: skip
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-DESK = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 
 
 @pytest.fixture(scope="module")
@@ -63,68 +50,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory, market: TradeColumns) -> P
     return folder
 
 
-class Server:
-    """`of-nautilus replay` in a process of its own, which can be killed and started again."""
-
-    def __init__(self, catalog: Path) -> None:
-        self.catalog = catalog
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "of_nautilus",
-                "replay",
-                str(self.catalog),
-                "--port",
-                str(self.port),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                self.get("/api/instruments")
-                return
-            except OSError:
-                assert self.process.poll() is None, "the server ended"
-                assert time.monotonic() < deadline, "the server does not answer"
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-            return json.load(answer)
-
-    def act(self, action: str, **more: Any) -> Any:
-        request = urllib.request.Request(
-            f"{self.url}/api/replay",
-            json.dumps({"action": action, **more}).encode(),
-            {"Content-Type": "application/json", "Origin": self.url},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def stand_at(self, ts: int) -> None:
-        """Pause the replay at a moment, ns UTC."""
-        self.act("pause")
-        self.act("seek", time=ts // MS)
-
-
 @pytest.fixture(scope="module")
 def server(catalog: Path) -> Iterator[Server]:
-    own = Server(catalog)
+    own = Server("replay", str(catalog))
     own.start()
     yield own
     own.kill()
@@ -132,53 +60,7 @@ def server(catalog: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    chromedriver = shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        pytest.skip("no chromium and chromedriver here: install Debian's chromium-driver")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
-
-
-def show(browser: Any, server: Server, screen: str, device: dict[str, Any] = DESK) -> None:
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
-    browser.get("about:blank")
-    browser.execute_cdp_cmd(
-        "Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "local_storage"}
-    )
-    browser.get(f"{server.url}/#{screen}")
-    until(browser, "return window.app && app.screen && app.feed.connections > 0")
-
-
-def until(browser: Any, said: str, *arguments: Any) -> None:
-    """Wait for a script to return what is true."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(said, *arguments))
-
-
-def picture(browser: Any, name: str) -> Image.Image:
-    png = browser.get_screenshot_as_png()
-    if folder := os.environ.get("OF_NAUTILUS_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"dashboard_{name}.png").write_bytes(png)
-    return Image.open(io.BytesIO(png)).convert("RGB")
-
-
-def colors(image: Image.Image) -> int:
-    found = image.getcolors(1 << 24)
-    assert found is not None
-    return len(found)
+    yield from headless()
 
 
 # What says that a screen has been drawn with data.
@@ -207,7 +89,7 @@ def test_each_screen_draws_without_an_error_and_fits(
         show(browser, server, screen, device)
         until(browser, DRAWN[screen])
         time.sleep(0.3)  # a frame or two for what is drawn then
-        assert colors(picture(browser, f"{screen}_{device['width']}")) > 40, screen
+        assert colors(picture(browser, f"dashboard_{screen}_{device['width']}")) > 40, screen
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= device["width"], screen
     assert [entry["message"] for entry in browser.get_log("browser")] == []
@@ -283,7 +165,7 @@ def test_cells_equal_the_catalogs_and_zoom_from_candles_to_numbers(
             "const f = app.probe.footprint; f.zoom(arguments[0] / f.view.barPx, 0)", pixels
         )
         until(browser, "return app.probe.footprint.painter.mode === arguments[0]", mode)
-        assert colors(picture(browser, f"footprint_{mode}")) > 40
+        assert colors(picture(browser, f"dashboard_footprint_{mode}")) > 40
 
 
 def test_tape_profile_and_results_equal_the_catalogs(
