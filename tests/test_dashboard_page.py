@@ -136,6 +136,7 @@ def test_cells_equal_the_catalogs_and_zoom_from_candles_to_numbers(
     server.stand_at(START + 120 * MINUTE)
     bars = read_bars(catalog)
     show(browser, server, "footprint")
+    until(browser, DRAWN["footprint"])
     for factor in (2, 10):
         browser.execute_script(
             "const rows = document.querySelector('[aria-label=\"Row height\"]');"

@@ -1,25 +1,21 @@
 // Footprint bars: candles from afar, colored cells nearer, sold × bought in every cell up close.
 
+import { get } from "./api.js";
 import { Canvas, Tip } from "./canvas.js";
 import { el, option, panel } from "./dom.js";
 import { FootprintPainter } from "./footprint_paint.js";
 import { number, signed, size, stamp } from "./format.js";
+import { heightFor, heights } from "./rows.js";
 import { Series } from "./series.js";
 import { keep, keepOwn, ownOf, settings } from "./settings.js";
 import { onTheme } from "./theme.js";
 
 const WIDEST = 230,
-  NARROWEST = 3;
+  NARROWEST = 3,
+  BAR_ROWS = 8;
 
 export function footprint(app) {
-  const {
-    symbol,
-    tick,
-    row_ticks: least,
-    price_digits: digits,
-    size_digits: lots,
-  } = app.instrument;
-  const heights = [1, 2, 4, 5, 10, 20, 50].map((k) => k * least);
+  const { symbol, tick, price_digits: digits, size_digits: lots } = app.instrument;
   const rows = el(
     "select",
     {
@@ -29,11 +25,8 @@ export function footprint(app) {
         open();
       },
     },
-    heights.map((height) =>
-      option(height, number(height * tick, digits), ownOf(symbol, "rows") ?? 4 * least),
-    ),
+    heights(app.instrument).map((height) => option(height, number(height * tick, digits))),
   );
-  if (!rows.value) rows.value = heights[2];
   const ratio = el("input", {
     type: "number",
     min: 1,
@@ -99,7 +92,18 @@ export function footprint(app) {
     ended = false,
     timer = 0;
 
+  /** The rows that were chosen before, else such that a usual bar has eight or so. */
+  async function choose() {
+    const own = ownOf(symbol, "rows");
+    const { candles } = own
+      ? { candles: [] }
+      : await get(`/api/candles/${symbol}`, { tf: app.tf, count: 30 });
+    const ranges = candles.map((bar) => bar.high - bar.low).sort((a, b) => a - b);
+    rows.value = own ?? heightFor((ranges[ranges.length >> 1] ?? 0) / BAR_ROWS, app.instrument);
+  }
+
   function open() {
+    if (ended) return;
     clearTimeout(timer);
     if (socket) {
       socket.onclose = null;
@@ -228,7 +232,7 @@ export function footprint(app) {
   }
 
   const unlisten = onTheme(() => canvas.draw());
-  open();
+  choose().then(open, app.complain);
   app.probe.footprint = { bars, view, painter, zoom, canvas };
   return {
     root,
@@ -236,7 +240,7 @@ export function footprint(app) {
     stop: () => {
       ended = true;
       clearTimeout(timer);
-      socket.close();
+      socket?.close();
       canvas.stop();
       unlisten();
     },

@@ -72,7 +72,7 @@ export class Overlay {
       const inside = row.price >= val - high / 2 && row.price <= vah + high / 2;
       const buy = (row.buy / most) * wide,
         all = (row.volume / most) * wide;
-      context.globalAlpha = inside ? 0.42 : 0.2;
+      context.globalAlpha = inside ? 0.55 : 0.3;
       context.fillStyle = colors.sell_fill;
       context.fillRect(width - all, y0, all - buy, Math.max(y1 - y0 - 0.5, 0.7));
       context.fillStyle = colors.buy_fill;

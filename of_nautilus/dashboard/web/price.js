@@ -14,6 +14,7 @@ import {
 import { el, panel } from "./dom.js";
 import { number, sideWord, signed, size, stamp, words } from "./format.js";
 import { Overlay } from "./overlay.js";
+import { heightFor } from "./rows.js";
 import { Series } from "./series.js";
 import { keep, settings } from "./settings.js";
 
@@ -23,6 +24,9 @@ const SHOWN = [
   ["markers", "Signals"],
   ["trades", "Trades"],
 ];
+
+const ROWS_SEEN = 70,
+  ASK_MS = 3000;
 
 export function price(app) {
   const { symbol, price_digits: digits, size_digits: lots } = app.instrument;
@@ -120,6 +124,19 @@ export function price(app) {
     if (spot) tip.show(move.point.x, move.point.y, spotText(spot, digits));
   });
 
+  // On a market of fine ticks the profile is asked for on rows that can be seen.
+  let asked = 0;
+  async function profileTold(told, whole) {
+    const rows = told ? heightFor((told.high - told.low) / ROWS_SEEN, app.instrument) : 0;
+    if (rows > app.instrument.row_ticks) {
+      if (!whole && performance.now() - asked < ASK_MS) return;
+      asked = performance.now();
+      const answer = await get(`/api/volume-profile/${symbol}`, { days: 1, rows });
+      facts.profile = answer.profiles[0] ?? null;
+    } else facts.profile = told;
+    lay();
+  }
+
   let first = true;
   const stops = [
     app.feed.subscribe({ channel: "candle", symbol, tf: app.tf }, (data, whole) => {
@@ -134,10 +151,9 @@ export function price(app) {
         chart.api.timeScale().setVisibleLogicalRange({ from: n - wide, to: n + 6 });
       }
     }),
-    app.feed.subscribe({ channel: "volume_profile", symbol }, (data) => {
-      facts.profile = data.profile;
-      lay();
-    }),
+    app.feed.subscribe({ channel: "volume_profile", symbol }, (data, whole) =>
+      profileTold(data.profile, whole).catch(app.complain),
+    ),
     app.feed.subscribe({ channel: "bias", symbol }, (data) => {
       facts.levels = data.levels;
       lay();

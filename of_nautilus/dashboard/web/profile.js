@@ -4,19 +4,15 @@ import { get } from "./api.js";
 import { Canvas, font, niceStep, Tip } from "./canvas.js";
 import { el, option, panel } from "./dom.js";
 import { day, levelName, minute, number, share, size } from "./format.js";
+import { heightFor, heights } from "./rows.js";
 import { keep, keepOwn, ownOf, settings } from "./settings.js";
 import { onTheme } from "./theme.js";
 
-const DAYS = [1, 2, 3, 5];
+const DAYS = [1, 2, 3, 5],
+  ROWS_SEEN = 55;
 
 export function profile(app) {
-  const {
-    symbol,
-    tick,
-    row_ticks: least,
-    price_digits: digits,
-    size_digits: lots,
-  } = app.instrument;
+  const { symbol, tick, price_digits: digits, size_digits: lots } = app.instrument;
   const days = el(
     "select",
     {
@@ -28,7 +24,6 @@ export function profile(app) {
     },
     DAYS.map((n) => option(n, n === 1 ? "this session" : `${n} sessions`, settings.days)),
   );
-  const heights = [1, 2, 5, 10, 20, 50].map((k) => k * least);
   const rows = el(
     "select",
     {
@@ -38,9 +33,7 @@ export function profile(app) {
         load();
       },
     },
-    heights.map((height) =>
-      option(height, number(height * tick, digits), ownOf(symbol, "profileRows") ?? 5 * least),
-    ),
+    heights(app.instrument).map((height) => option(height, number(height * tick, digits))),
   );
   const { root, body } = panel("Volume profile", {
     still: true,
@@ -53,6 +46,7 @@ export function profile(app) {
       "◂ thin price (LVN)",
     ],
   });
+  let chosen = false;
   const state = { profiles: [] },
     tip = new Tip(body);
   const canvas = new Canvas(body, "Volume profiles by session", (context, width, height, colors) =>
@@ -81,7 +75,14 @@ export function profile(app) {
       `${number(found.row.price, digits)}\nvolume ${size(found.row.volume, lots)}\nbought ${size(found.row.buy, lots)}\nsold ${size(found.row.sell, lots)}`,
     );
   });
-  const stop = app.feed.subscribe({ channel: "volume_profile", symbol }, () => load());
+  const stop = app.feed.subscribe({ channel: "volume_profile", symbol }, ({ profile: told }) => {
+    if (told && !chosen) {
+      chosen = true;
+      const usual = heightFor((told.high - told.low) / ROWS_SEEN, app.instrument);
+      rows.value = ownOf(symbol, "profileRows") ?? usual;
+    }
+    load();
+  });
   const unlisten = onTheme(() => canvas.draw());
   app.probe.profile = state;
   return {
