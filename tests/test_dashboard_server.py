@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from of_nautilus.cli.frame import main
 from of_nautilus.dashboard import sockets
 from of_nautilus.dashboard.app import make_app
 from of_nautilus.dashboard.hub import TICK_S
@@ -604,3 +605,37 @@ def test_commands_need_the_token_and_a_confirmation(catalog: Path) -> None:
         assert source.asked == [("FLATTEN", (NAME,)), ("PAUSE", (NAME,))]
     finally:
         served.stop()
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "no catalog there"),
+        (["CATALOG", "--at", "noon"], "is no time"),
+        (["CATALOG", "--instrument", "X.Y"], NAME),
+        (["CATALOG", "--start", "2030-01-01"], "no trades there"),
+        (["CATALOG", "--speed", "1000"], "--speed"),
+        (["CATALOG", "--host", "0.0.0.0"], "OF_NAUTILUS_DASHBOARD_TOKEN"),
+        (["CATALOG", "--port", "99999"], "--port"),
+    ],
+)
+def test_what_replay_cannot_do_is_said(
+    catalog: Path,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OF_NAUTILUS_DASHBOARD_TOKEN", raising=False)
+    assert main(["replay", *(word.replace("CATALOG", str(catalog)) for word in words)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_dashboard_without_a_node_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dashboard", str(tmp_path)]) == 2
+    assert "is a node running" in capsys.readouterr().err

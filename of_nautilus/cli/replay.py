@@ -7,6 +7,7 @@ from typing import Any
 from of_nautilus.errors import UserError
 
 FIGURES = False
+DAYS = 3
 EXAMPLES = """\
 examples:
   of-nautilus replay                        the demo market, with its trades; no set-up
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--instrument", action="append", metavar="ID", help="of those in the catalog only this"
     )
-    parser.add_argument("--start", metavar="TIME", help="data from here on (three days)")
+    parser.add_argument("--start", metavar="TIME", help="data from here on (the last three days)")
     parser.add_argument("--end", metavar="TIME", help="data up to here (the newest)")
     parser.add_argument("--at", metavar="TIME", help="where to begin (the last session)")
     parser.add_argument(
@@ -85,6 +86,8 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
     if not (catalog / "data").is_dir():
         raise UserError("no catalog there", str(catalog), todo="run the demo or ingest data first")
     start, end = _time(args.start, "--start"), _time(args.end, "--end")
+    if start is None:
+        start = _days_before(catalog, end)
     markets = catalog_markets(catalog, start, end)
     if args.instrument:
         known = {str(market.instrument.id) for market in markets}
@@ -100,6 +103,20 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
         raise UserError("no trades there in that time", str(catalog), todo="ingest some first")
     name = "demo market" if kind == "demo" else catalog.resolve().name
     return ReplaySource(recorded, name, kind, _time(args.at, "--at"), args.speed)
+
+
+def _days_before(catalog: Path, end: int | None) -> int | None:
+    """Return when the last `DAYS` days of a catalog's trades begin: what is played is in memory."""
+    from of_nautilus.core.sessions import DAY
+    from of_nautilus.ingest.columns import TradeColumns, data_files
+    from of_nautilus.ingest.store import open_store
+
+    if end is None:
+        store = open_store(catalog)
+        names = store.names("data/trade_tick") if store.exists("data/trade_tick") else []
+        ends = [last for n in names for _, _, last in data_files(store, TradeColumns, n)]
+        end = max(ends, default=None)
+    return None if end is None else end - DAYS * DAY
 
 
 def _make_demo(folder: str, *, quiet: bool) -> None:

@@ -69,6 +69,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:
+        raise UserError(f"must be 0 to 65535, was {port}", "--port")
     try:
         kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(kind)
@@ -76,6 +78,6 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         raise UserError(
-            f"cannot serve there: {error.strerror}", f"{host}:{port}", todo="give another --port"
+            f"cannot serve there: {error}", f"{host}:{port}", todo="give another --port"
         ) from None
     return bound
