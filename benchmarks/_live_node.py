@@ -9,10 +9,16 @@ import sys
 import time
 from typing import Any
 
+import msgspec
+import numpy as np
 from nautilus_trader.adapters.binance.data import BinanceCommonDataClient
+from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import ClientOrderId
 
+from of_nautilus.dashboard.actor import DashboardFeed
+from of_nautilus.dashboard.channel import DEPTH, Abouts, NodeSide
+from of_nautilus.dashboard.config import DashboardFeedConfig
 from of_nautilus.data import FootprintBar
 from of_nautilus.live.flow import LiveFlow
 from of_nautilus.strategy import OrderFlowStrategy
@@ -66,6 +72,35 @@ class TimedStrategy(OrderFlowStrategy):
     def on_stop(self) -> None:
         super().on_stop()
         self.captured: Any = self.took
+
+
+class BusyFeed(DashboardFeed):
+    """The dashboard's feed of three markets that trade as the one does."""
+
+    def __init__(self, config: DashboardFeedConfig) -> None:
+        super().__init__(config)
+        self._ticks = 0
+        away = np.arange(DEPTH)
+        self._levels = np.stack(
+            [np.stack([600_000 - away, 1 + away], 1), np.stack([600_001 + away, 1 + away], 1)]
+        )
+
+    def open_channel(self, abouts: Abouts) -> NodeSide:
+        (one,) = abouts.markets
+        others = (msgspec.structs.replace(one, symbol=f"OTHER{i}.BINANCE") for i in (1, 2))
+        return super().open_channel(msgspec.structs.replace(abouts, markets=(one, *others)))
+
+    def on_trade_tick(self, tick: TradeTick) -> None:
+        super().on_trade_tick(tick)
+        side = self._side
+        assert side is not None
+        price, size = tick.price.as_double(), tick.size.as_double()
+        for market in (1, 2):
+            side.trade(tick.ts_event, price, size, 1, market, tick.trade_id.value.encode())
+        self._ticks += 1
+        if self._ticks % 50 == 0:
+            for market in (0, 1, 2):
+                side.book(market, tick.ts_event, self._levels + self._ticks % 3)
 
 
 def _timed(client: BinanceCommonDataClient, raw: bytes) -> None:

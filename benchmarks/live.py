@@ -12,6 +12,7 @@ shows that in the longest of these as well.
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tests.venues.binance import BinanceDouble
+from tests.venues.feed import Hook
 from tests.venues.replay import NodeProcess, node_config, wait_for
 from tests.venues.session import Recorded, Session
 from tests.venues.telegram import TelegramDouble
@@ -47,11 +49,11 @@ FLOW = {
 
 def run() -> dict[str, float]:
     """Measure with the alert service answering and with it dead, in turns."""
-    session = _session()
+    market = session()
     took: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(ROUNDS):
         for answers in (True, False):
-            took[answers] += _measured(session, answers)
+            took[answers] += measured(market, answers)
     of_each = [50, 90, 99, 100]
     alive, dead = (np.percentile(took[answers], of_each) / 1000 for answers in (True, False))
     machine = np.percentile(_machine(float(alive[0])), 99)
@@ -91,13 +93,19 @@ class _Node(NodeProcess):
     MODULE = "benchmarks._live_node"
 
 
-def _measured(session: Session, answers: bool) -> list[float]:
-    """Run one node through the session; return how long each of its orders took, ns."""
+def measured(
+    session: Session, answers: bool, more: Sequence[Any] = (), hook: Hook | None = None
+) -> list[float]:
+    """Run one node through the session; return how long each of its orders took, ns.
+
+    `more` are actors that it has besides; `hook` is called once it is warm, before it is measured.
+    """
     now = int(time.time() * 1000)
     double = BinanceDouble(session.moved(now - session.events[0].time_ms), speed=1)
     market = double.instrument_id
     # The first trades load the kernels: the market waits for that.
-    double.feed.at(session.index("trade", BAR * WARM_UP), double.caught_up)
+    warm = (double.caught_up,) if hook is None else (double.caught_up, hook)
+    double.feed.at(session.index("trade", BAR * WARM_UP), *warm)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         telegram = stack.enter_context(TelegramDouble(lifetime_s=240))
@@ -105,21 +113,21 @@ def _measured(session: Session, answers: bool) -> list[float]:
         base_url = telegram.base_url if answers else "http://127.0.0.1:9/bot"
         catalog = str(folder / "catalog")
         actors = [
-            _component(
+            component(
                 "of_nautilus.live.recorder:Recorder",
                 "of_nautilus.live.config",
                 market,
                 catalog=catalog,
                 part_secs=5.0,
             ),
-            _component(
+            component(
                 "of_nautilus.live.state:StateKeeper",
                 "of_nautilus.live.config",
                 None,
                 path=str(folder / "node.state"),
             ),
-            _component("of_nautilus.live.feed_guard:FeedGuard", "of_nautilus.config", market),
-            _component(
+            component("of_nautilus.live.feed_guard:FeedGuard", "of_nautilus.config", market),
+            component(
                 "of_nautilus.alerts:Alerts",
                 "of_nautilus.alerts",
                 None,
@@ -129,7 +137,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
                 kinds=["signal", "entry", "feed", "execution"],
                 base_url=base_url,
             ),
-            _component(
+            component(
                 "of_nautilus.journal:Journal",
                 "of_nautilus.config",
                 None,
@@ -137,7 +145,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
                 catalog=catalog,
                 write_trades=True,
             ),
-            _component(
+            component(
                 "benchmarks._live_node:TimedFlow",
                 "of_nautilus.live.config",
                 market,
@@ -146,6 +154,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
                 catalog=None,
                 recent=False,
             ),
+            *more,
         ]
         strategy = {
             "strategy_path": "benchmarks._live_node:TimedStrategy",
@@ -164,7 +173,7 @@ def _measured(session: Session, answers: bool) -> list[float]:
     return took[WARM_UP:]
 
 
-def _component(
+def component(
     path: str, module: str, market: str | None, /, *, config: str = "", **fields: Any
 ) -> dict[str, Any]:
     if market is not None:
@@ -173,7 +182,7 @@ def _component(
     return {"actor_path": path, "config_path": f"{module}:{name}", "config": fields}
 
 
-def _session() -> Session:
+def session() -> Session:
     """A market of its own making: a random walk, with the book around it at every fourth trade."""
     chance = np.random.default_rng(7)
     steps = chance.choice([-1, 0, 0, 1], TRADES).cumsum() + 600_000

@@ -1,20 +1,12 @@
-"""The report page in a real browser, headless: no error, no network, the catalog's numbers.
+"""The report page in a real browser, headless: no error, no network, the catalog's numbers."""
 
-Needs Chromium and its driver (Debian: chromium, chromium-driver); skips, saying so, without them.
-Screenshots go to the folder named by OF_NAUTILUS_SCREENSHOTS, if it is set.
-"""
-
-import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from of_nautilus.data import FootprintBar
 from of_nautilus.engine import FlowConfig, FlowEngine
@@ -25,6 +17,7 @@ from of_nautilus.journal import Parts
 from of_nautilus.report import read_bars, read_cells, write_report
 from of_nautilus.report.footprint import display_rule
 from tests import recorded
+from tests.browser import colors, headless, picture, until
 from tests.colors import luminance
 from tests.report_catalog import (
     MINUTE,
@@ -57,22 +50,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    chromedriver = shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        pytest.skip("no chromium and chromedriver here: install Debian's chromium-driver")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
+    yield from headless()
 
 
 @pytest.fixture(scope="module")
@@ -91,30 +69,8 @@ def wait(browser: Any, promise: str) -> Any:
     )
 
 
-def until(browser: Any, said: str, *arguments: Any) -> None:
-    """Wait for a script to return what is true."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(said, *arguments))
-
-
 def shown(browser: Any) -> dict[str, Any]:
     return browser.execute_script("return report.state.shown")
-
-
-def picture(browser: Any, name: str) -> Image.Image:
-    png = browser.get_screenshot_as_png()
-    if folder := os.environ.get("OF_NAUTILUS_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / f"{name}.png").write_bytes(png)
-    return Image.open(io.BytesIO(png)).convert("RGB")
-
-
-def colors(image: Image.Image) -> int:
-    """How many colors a picture has: an empty pane has a handful."""
-    found = image.getcolors(1 << 24)
-    assert found is not None
-    return len(found)
 
 
 def test_the_pages_cells_equal_the_catalogs_at_every_height(page: Any, catalog: Path) -> None:

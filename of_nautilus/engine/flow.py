@@ -274,6 +274,15 @@ class FlowEngine:
         return profile.snapshot(self._state["profile"], self._hist)
 
     @property
+    def open_bar(self) -> ClosedBar | None:
+        """The bar that is still open, as it would close now; None before its first trade."""
+        if not self._state[0].bar.trades:
+            return None
+        bar = ClosedBar.of(self._state["bar"], self._cells)
+        bar.cvd = self.cvd
+        return bar
+
+    @property
     def bar_count(self) -> int:
         """How many bars have closed."""
         return self._bar_count

@@ -1,0 +1,358 @@
+"""What a dashboard knows of one market: fed with trades, books and what was published."""
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from of_nautilus.core.book_measures import thin_limit_of
+from of_nautilus.core.footprint import BarKind, ClosedBar
+from of_nautilus.core.record import Ints
+from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
+from of_nautilus.dashboard.bars import BarBook
+from of_nautilus.dashboard.units import Units
+from of_nautilus.data import (
+    LIVE,
+    ClosedTrade,
+    DailyBias,
+    EntryDecision,
+    FeedStatus,
+    FootprintBar,
+    JournalNote,
+    LevelEvent,
+    PatternSignal,
+    SessionRoll,
+    TradeTransition,
+)
+from of_nautilus.decision.levels import LevelConfig, reach
+from of_nautilus.decision.status import ScannerRow, status_of, steps_done
+from of_nautilus.decision.table import IN_TRADE, Phase
+from of_nautilus.engine import (
+    BarClosed,
+    BarType,
+    FlowConfig,
+    FlowEngine,
+    SessionStarted,
+    VpinConfig,
+)
+
+PRINT = np.dtype([("ts", "i8"), ("price", "i8"), ("size", "i8"), ("side", "i1"), ("id", "S38")])
+MOST_PRINTS, MOST_SIGNALS, MOST_TRADES, MOST_MOVES, MOST_BOOKS = 5_000, 1_000, 2_000, 500, 600
+MOST_SESSIONS = 30
+STALE = 5 * MINUTE
+WINDOW_S = 60
+_GONE = ("broken", "retired")
+_RANK = {phase: rank for rank, phase in enumerate((*Phase,))}
+
+
+@dataclass(slots=True)
+class Session:
+    """A session: ns UTC; `complete` is False once it is told that data were missing in it."""
+
+    start: int
+    end: int
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Card:
+    """A signal, and what became of it if an entry was considered; `serial` of its last change."""
+
+    signal: PatternSignal
+    decision: EntryDecision | None
+    serial: int
+
+
+@dataclass(slots=True)
+class OpenTrade:
+    """A trade that runs: its plan, since when (ns), and the stop that was told last (ticks)."""
+
+    plan: EntryDecision
+    opened: int
+    stop: int
+
+
+@dataclass(slots=True)
+class BookSeen:
+    """A book: ns UTC, levels (2, n, 2) of ticks and lots, and below what a level is thin, lots."""
+
+    ts: int
+    levels: Ints
+    thin: tuple[float, float]
+
+
+class MarketState:
+    """Everything that is shown of one market.
+
+    Bars come from the node's own `FootprintBar`s; an engine over the trades makes the one that is
+    open, those that nobody has told of, and the measures of the tape.
+
+    Parameters
+    ----------
+    symbol : str
+    units : Units
+    currency : str
+    from_start : bool
+        Whether the first trade taken is the first of its bar; if not, that bar is not kept.
+    """
+
+    def __init__(self, symbol: str, units: Units, currency: str, *, from_start: bool) -> None:
+        self.symbol, self.units, self.currency = symbol, units, currency
+        self.bars = BarBook(units)
+        self.prints: Any = np.zeros(0, PRINT)
+        self.trade_count = 0
+        self.last: int | None = None
+        self.last_ts = 0
+        self.sessions: list[Session] = []
+        self.cards: dict[tuple[int, str, int, int], Card] = {}
+        self.levels: dict[tuple[str, str], LevelEvent] = {}
+        self.bias: DailyBias | None = None
+        self.phases: dict[str, Phase] = {}
+        self.plans: dict[str, EntryDecision] = {}
+        self.open_trade: OpenTrade | None = None
+        self.closed: deque[tuple[int, ClosedTrade]] = deque(maxlen=MOST_TRADES)
+        self.moves: deque[tuple[int, TradeTransition]] = deque(maxlen=MOST_MOVES)
+        self.feed: FeedStatus | None = None
+        self.books: deque[BookSeen] = deque(maxlen=MOST_BOOKS)
+        self.book_count = 0
+        self.signal_count = 0
+        self.serial = 0
+        self._from_start = from_start
+        self._rolls_told = False
+        self._shape: tuple[int, int, int] | None = None
+        self._r1 = float("nan")
+        self._profile_rows: int | None = None
+        self._engine: FlowEngine | None = None
+        self._cvds: dict[int, int] = {}
+        self._cvd_ahead = 0
+        self._open_at = -1
+
+    # -- what comes in ----------------------------------------------------------------------------
+
+    def take_trades(self, rows: Any) -> None:
+        """Take trades, rows of `PRINT` in the order of time."""
+        if not len(rows):
+            return
+        engine = self._engine = self._engine or self._new_engine()
+        for event in engine.run_trades(
+            *(np.ascontiguousarray(rows[name]) for name in ("ts", "price", "size", "side"))
+        ):
+            if isinstance(event, BarClosed):
+                self._own_bar(event.bar)
+            elif isinstance(event, SessionStarted):
+                self._cvd_ahead = 0
+                if not self._rolls_told:
+                    self._begin(event.ts, event.end)
+        self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
+        self.trade_count += len(rows)
+        self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
+        self._open_at = -1
+
+    def take_book(self, ts: int, levels: Ints) -> None:
+        """Take the best levels as `core.book.read_top` writes them."""
+        thin = float(thin_limit_of(levels, 0)), float(thin_limit_of(levels, 1))
+        self.books.append(BookSeen(ts, levels, thin))
+        self.book_count += 1
+        self.last_ts = max(self.last_ts, ts)
+
+    def take(self, data: Any) -> None:
+        """Take what a node has published."""
+        self.serial += 1
+        match data:
+            case FootprintBar():
+                self._told_bar(data)
+            case PatternSignal():
+                self.signal_count += 1
+                self.cards[data.ts_event, data.pattern, data.side, data.price] = Card(
+                    data, None, self.serial
+                )
+                if len(self.cards) > MOST_SIGNALS:
+                    del self.cards[next(iter(self.cards))]
+            case SessionRoll():
+                if not self._rolls_told:
+                    self._rolls_told = True
+                    self.sessions.clear()
+                if self.sessions and data.finished_start == self.sessions[-1].start:
+                    self.sessions[-1].complete = data.complete
+                if data.finished_end:
+                    self._profile_rows = data.ticks_per_row
+                self._begin(data.start, data.end)
+            case DailyBias():
+                self.bias = data
+            case LevelEvent():
+                key = data.strategy_id, data.level
+                if data.what in _GONE:
+                    self.levels.pop(key, None)
+                else:
+                    self.levels[key] = data
+            case EntryDecision():
+                card = self.cards.get((data.ts_event, data.pattern, data.side, data.price))
+                if card is not None:
+                    card.decision, card.serial = data, self.serial
+                if data.decision == "planned":
+                    self.plans[data.strategy_id] = data
+            case TradeTransition():
+                self.moves.append((self.serial, data))
+                self._move(data)
+            case JournalNote(what="stop_rests"):
+                if self.open_trade is not None:
+                    self.open_trade.stop = int(json.loads(data.numbers)["price"])
+            case ClosedTrade():
+                self.closed.append((self.serial, data))
+            case FeedStatus():
+                self.feed = data
+
+    def _new_engine(self) -> FlowEngine:
+        kind, length, height = self._shape or (int(BarKind.TIME), 60 * SECOND, 1)
+        units = self.units
+        worth = {BarKind.TIME: 1 / SECOND, BarKind.DOLLAR: units.tick * units.lot}
+        worth |= dict.fromkeys((BarKind.VOLUME, BarKind.DELTA), units.lot)
+        config = FlowConfig.bars_only(
+            bar=BarType[BarKind(kind).name],
+            bar_size=length * worth.get(BarKind(kind), 1),
+            ticks_per_row=height,
+            session=_spec(self.sessions),
+            vwap=True,
+            windows_s=(float(WINDOW_S),),
+            large_trades=True,
+            vpin=VpinConfig(),
+            impact=True,
+        )
+        return FlowEngine(units.scale, config)
+
+    def _own_bar(self, bar: ClosedBar) -> None:
+        self._cvds[bar.open_ts] = bar.cvd
+        if len(self._cvds) > 64:
+            del self._cvds[next(iter(self._cvds))]
+        whole, self._from_start = self._from_start, True
+        if self.bars.holds(bar.open_ts):
+            self._settle(bar.open_ts)
+        elif whole:
+            bar.cvd += self._cvd_ahead
+            self.bars.put(bar)
+
+    def _told_bar(self, data: FootprintBar) -> None:
+        shape = data.kind, data.length, data.ticks_per_row
+        if self._shape is None:
+            self._shape = shape
+        if shape != self._shape:
+            return  # another actor's bars of the same market
+        self._r1 = data.r1
+        self.bars.put(data.bar())
+        self.last_ts = max(self.last_ts, data.last_ts)
+        if self.last is None or not self.trade_count:
+            self.last = data.close
+        self._settle(data.open_ts)
+
+    def _settle(self, open_ts: int) -> None:
+        """Let the engine's running delta follow the node's, which may have begun earlier."""
+        if open_ts in self._cvds:
+            told = self.bars.between(open_ts, open_ts + 1)[0]
+            self._cvd_ahead = told.cvd - self._cvds[open_ts]
+
+    def _begin(self, start: int, end: int) -> None:
+        if self.sessions and start <= self.sessions[-1].start:
+            return
+        self.sessions.append(Session(start, end))
+        del self.sessions[:-MOST_SESSIONS]
+
+    def _move(self, data: TradeTransition) -> None:
+        phase = Phase(data.target)
+        self.phases[data.strategy_id] = phase
+        if phase is Phase.POSITION_OPEN and data.source != data.target:
+            plan = self.plans.get(data.strategy_id)
+            if plan is not None:
+                self.open_trade = OpenTrade(plan, data.ts_event, plan.stop)
+        elif phase not in IN_TRADE:
+            self.open_trade = None
+
+    # -- what it comes to -------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Bring the open bar up to date, if there were trades since the last time."""
+        if self._engine is None or self._open_at == self.trade_count:
+            return
+        self._open_at = self.trade_count
+        bar = self._engine.open_bar
+        if bar is not None:
+            bar.cvd += self._cvd_ahead
+        self.bars.open = bar
+
+    @property
+    def engine(self) -> FlowEngine | None:
+        """The engine over the trades; None before the first."""
+        return self._engine
+
+    @property
+    def session(self) -> Session | None:
+        """The newest session."""
+        return self.sessions[-1] if self.sessions else None
+
+    @property
+    def phase(self) -> Phase | None:
+        """Where the trade stands, of several strategies the furthest; None if nothing trades."""
+        return max(self.phases.values(), key=_RANK.__getitem__, default=self._idle)
+
+    @property
+    def _idle(self) -> Phase | None:
+        return Phase.NONE if self.bias is not None or self.levels else None
+
+    @property
+    def profile_rows(self) -> int:
+        """Height of a profile's rows, ticks: as the node's own, from which its levels come."""
+        own = self.bars.row_ticks
+        return max(1, (self._profile_rows or 10 * own) // own) * own
+
+    @property
+    def large(self) -> int:
+        """From how many lots on a trade is large."""
+        size = self._engine.large_size if self._engine else float("nan")
+        if size == size:
+            return int(size)
+        return int(np.quantile(self.prints["size"], 0.99)) if len(self.prints) else 0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nobody has said that the feed is unfit."""
+        return self.feed is None or self.feed.state == LIVE
+
+    @property
+    def nearest(self) -> LevelEvent | None:
+        """The level nearest to the last price."""
+        last = self.last
+        if last is None:
+            return None
+        return min(self.levels.values(), key=lambda level: abs(level.price - last), default=None)
+
+    def row(self, now: int) -> ScannerRow:
+        """Return where the market stands at `now`, ns UTC."""
+        levels = len(self.levels)
+        nearest, last = self.nearest, self.last
+        near = False
+        if nearest is not None and last is not None:
+            r1 = self._r1 if self._r1 == self._r1 else 0.0
+            near = abs(nearest.price - last) <= reach(last, r1, LevelConfig(), watching=True)
+        status = status_of(
+            self.phase,
+            has_profile=bool(self.bars.closed) or self.last is not None,
+            stale=self.last_ts > 0 and (now - self.last_ts > STALE or not self.trusted),
+            levels=levels,
+            near=near,
+        )
+        has_frame = self.bias is not None or len(self.sessions) > 1
+        done = steps_done(self.phase or Phase.NONE, has_frame=has_frame, levels=levels, near=near)
+        return ScannerRow(self.symbol, status, done)
+
+
+def _spec(sessions: list[Session]) -> str:
+    """Return a config's words for sessions such as the last one."""
+    if sessions:
+        span = sessions[-1].end - sessions[-1].start
+        if span < DAY and DAY % span == 0 and sessions[-1].start % span == 0:
+            if span % HOUR == 0:
+                return f"{span // HOUR}h"
+            if span % MINUTE == 0:
+                return f"{span // MINUTE}min"
+    return "FULL_DAY"
