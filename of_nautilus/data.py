@@ -80,21 +80,16 @@ class FootprintBar(Data):
     ) -> "FootprintBar":
         """Return the data of a closed bar."""
         bar = closed.bar
+        r1 = closed.units.r1 if closed.units else math.nan
         # In the order of the fields: a bar comes every minute, and names cost more than the rest.
         return cls(
-            bar.close_ts,
-            ts_init,
-            instrument_id,
-            float(scale.tick),
-            float(scale.lot),
-            *_bar_facts(bar),
-            closed.units.r1 if closed.units else math.nan,
-            bar.cells.tobytes(),
-        )
+            bar.close_ts, ts_init, instrument_id, float(scale.tick), float(scale.lot),
+            *bar[:-1], r1, bar.rows,
+        )  # fmt: skip
 
     def bar(self) -> ClosedBar:
         """Return the closed bar that this is the data of."""
-        return ClosedBar(**{name: getattr(self, name) for name in _BAR_FIELDS}, cells=self.rows())
+        return ClosedBar._make((*_bar_facts(self), self.cells))
 
     def rows(self) -> Ints:
         """Return the price rows as an int64 array, the lowest (row `low_row`) first."""
@@ -111,12 +106,7 @@ class FootprintBar(Data):
         return (self.buy + self.sell + self.unclassified) * self.lot
 
 
-_BAR_FIELDS = tuple(
-    name
-    for name in FootprintBar.__annotations__
-    if name not in ("instrument_id", "tick", "lot", "r1", "cells")
-)
-_bar_facts = attrgetter(*_BAR_FIELDS)
+_bar_facts = attrgetter(*ClosedBar._fields[:-1])
 _sorted_json = json.JSONEncoder(sort_keys=True).encode
 
 

@@ -7,10 +7,8 @@ changes anything and the caller lays it anew (`widen`). Nothing is dropped.
 """
 
 import struct
-from dataclasses import dataclass, fields
 from enum import IntEnum
-from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -58,14 +56,12 @@ BAR = record(
 )
 
 
-@dataclass(slots=True, eq=False)
-class ClosedBar:
+class ClosedBar(NamedTuple):
     """A closed footprint bar: times in ns UTC, prices in ticks, sizes in lots.
 
-    `cells` holds its rows, the lowest first (row `low_row`), with the columns named above. `buy` is
-    volume with a buyer as the aggressor. `delta_min` and `delta_max` bound the running delta, which
-    starts at 0. `dollars` is the sum of price times size, tick-lots. `cvd` is the cumulative delta
-    at the close.
+    `rows` are the bytes of its `cells`. `buy` is volume with a buyer as the aggressor. `delta_min`
+    and `delta_max` bound the running delta, which starts at 0. `dollars` is the sum of price times
+    size, tick-lots. `cvd` is the cumulative delta at the close.
     """
 
     open_ts: int
@@ -88,15 +84,22 @@ class ClosedBar:
     ticks_per_row: int
     low_row: int
     high_row: int
-    cells: Ints
+    rows: bytes
 
     @classmethod
     def of(cls, state: State, cells: Ints) -> "ClosedBar":
         """Return the bar of a state, with a copy of the rows that it used."""
         numbers: tuple[int, ...] = state.item()
         low, high, base = numbers[-3:]
-        rows = cells[low - base : high - base + 1].copy()
-        return cls(*numbers[:-1], rows)  # type: ignore[arg-type,call-arg]
+        return cls._make((*numbers[:-1], cells[low - base : high - base + 1].tobytes()))
+
+    @property
+    def cells(self) -> Ints:
+        """Its price rows, the lowest first (row `low_row`), with the columns named above: a copy.
+
+        Made when asked for: of most bars nobody looks at them.
+        """
+        return np.frombuffer(bytearray(self.rows), np.int64).reshape(-1, CELL_COLUMNS)
 
     @property
     def delta(self) -> int:
@@ -108,24 +111,12 @@ class ClosedBar:
         """All that traded."""
         return self.buy + self.sell + self.unclassified
 
-    def to_plain(self) -> list[Any]:
-        """Return the bar as values that msgpack can hold."""
-        return [*_NUMBERS(self), self.cells.tobytes()]
-
-    @classmethod
-    def from_plain(cls, plain: list[Any]) -> "ClosedBar":
-        """Rebuild a bar from `to_plain`."""
-        cells = np.frombuffer(plain[-1], np.int64).reshape(-1, CELL_COLUMNS)
-        return cls(*plain[:-1], cells)  # type: ignore[call-arg]
-
     def to_bytes(self) -> bytes:
-        """Return the bar's numbers as bytes: equal exactly if the bars are."""
-        return struct.pack(_PACKED, *_NUMBERS(self)) + self.cells.tobytes()
+        """Return the bar as bytes: equal exactly if the bars are."""
+        return struct.pack(_PACKED, *self[:-1]) + self.rows
 
 
-_NAMES = tuple(field.name for field in fields(ClosedBar) if field.name != "cells")
-_NUMBERS = attrgetter(*_NAMES)
-_PACKED = f"<{len(_NAMES)}q"
+_PACKED = f"<{len(ClosedBar._fields) - 1}q"
 
 
 def new_footprint(

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -225,8 +224,7 @@ def merge(parts: Sequence[ClosedBar], span: int) -> ClosedBar:
         delta_max = max(delta_max, delta + part.delta_max)
         delta += part.delta
     start = parts[0].open_ts // span * span
-    return replace(
-        parts[-1],
+    return parts[-1]._replace(
         kind=int(BarKind.TIME),
         length=span,
         open_ts=start,

@@ -230,8 +230,7 @@ class MarketState:
         if self.bars.holds(bar.open_ts):
             self._settle(bar.open_ts)
         elif whole:
-            bar.cvd += self._cvd_ahead
-            self.bars.put(bar)
+            self.bars.put(bar._replace(cvd=bar.cvd + self._cvd_ahead))
 
     def _told_bar(self, data: FootprintBar) -> None:
         shape = data.kind, data.length, data.ticks_per_row
@@ -277,7 +276,7 @@ class MarketState:
         self._open_at = self.trade_count
         bar = self._engine.open_bar
         if bar is not None:
-            bar.cvd += self._cvd_ahead
+            bar = bar._replace(cvd=bar.cvd + self._cvd_ahead)
         self.bars.open = bar
 
     @property

@@ -5,6 +5,7 @@ Times are event times, ns UTC. Exits, break-even moves and trailing are never he
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 import msgspec
 
@@ -102,12 +103,17 @@ def check_halt(ledger: DayLedger, open_pnl: Decimal, config: GateConfig) -> DayL
     if ledger.halt:
         return ledger
     if config.max_daily_loss is not None and ledger.equity > 0:
-        limit = -ledger.equity * Decimal(str(config.max_daily_loss))
+        limit = -ledger.equity * _exact(config.max_daily_loss)
         if ledger.realized + open_pnl <= limit:
             return replace(ledger, halt="daily_loss")
     if config.max_losses is not None and ledger.losses >= config.max_losses:
         return replace(ledger, halt="loss_streak")
     return ledger
+
+
+@cache
+def _exact(share: float) -> Decimal:
+    return Decimal(str(share))
 
 
 def entry_gate(

@@ -11,7 +11,6 @@ target; once the trade is over, an exit for what is left, and nothing else.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from of_nautilus.decision.orders import (
@@ -32,7 +31,7 @@ from of_nautilus.decision.orders import (
     TakeOver,
     WorkingOrder,
 )
-from of_nautilus.decision.state import Event, LifecycleConfig, State
+from of_nautilus.decision.state import Event, LifecycleConfig, State, changed
 from of_nautilus.decision.stepper import Stepper
 from of_nautilus.decision.table import IN_TRADE, IllegalTransition, Kind, Phase, transition
 
@@ -156,7 +155,7 @@ class _Step(Stepper):
     def on_accepted(self, report: Accepted) -> None:
         order = self.find(report.key)
         if order is not None and order.status is Status.PENDING:
-            self.put(replace(order, status=Status.LIVE))
+            self.put(changed(order, status=Status.LIVE))
 
     def on_filled(self, report: Filled) -> None:
         if report.trade_id:
@@ -166,7 +165,7 @@ class _Step(Stepper):
         order = self.find(report.key)
         if order is not None:
             status = Status.LIVE if order.status is Status.PENDING else order.status
-            self.put(replace(order, filled=order.filled + report.qty, status=status))
+            self.put(changed(order, filled=order.filled + report.qty, status=status))
         self.count(report.side, report.qty, report.price, report.fee)
         phase, position = self.state.phase, self.orders.position
         entry = report.role is Role.ENTRY
@@ -209,12 +208,12 @@ class _Step(Stepper):
     def on_cancel_refused(self, report: CancelRefused) -> None:
         order = self.find(report.key)
         if order is not None and order.status is Status.CANCELING:
-            self.put(replace(order, status=Status.STUCK))
+            self.put(changed(order, status=Status.STUCK))
 
     def on_resized(self, report: Resized) -> None:
         order = self.find(report.key)
         if order is not None:
-            self.put(replace(order, qty=report.qty))
+            self.put(changed(order, qty=report.qty))
 
     def on_position(self, report: PositionReport) -> None:
         position = self.orders.position
@@ -265,7 +264,7 @@ class _Step(Stepper):
         if order.leaving:
             cancel = cancel or ts
         if (sent, cancel) != (order.sent_ns, order.cancel_ns):
-            order = replace(order, sent_ns=sent, cancel_ns=cancel)
+            order = changed(order, sent_ns=sent, cancel_ns=cancel)
             self.put(order)
         return order
 
@@ -287,18 +286,18 @@ class _Step(Stepper):
     def _ask_after(self, order: WorkingOrder, ts: int) -> None:
         """Ask about an order that nothing is heard of; take a cancel that failed for not sent."""
         if order.status is Status.STUCK:
-            self.put(replace(order, status=Status.LIVE))
+            self.put(changed(order, status=Status.LIVE))
             self.commands.append(QueryOrder(order.key, order.role))
         elif order.status is Status.CANCELING:
             if self._overdue(order.cancel_ns, ts, self.config.ack_timeout_ns):
                 self.note("cancel_silent", order.role, alarm=True)
-                self.put(replace(order, status=Status.LIVE))
+                self.put(changed(order, status=Status.LIVE))
                 self.commands.append(QueryOrder(order.key, order.role))
         elif order.status is Status.PENDING and not order.asked:
             if not self._overdue(order.sent_ns, ts, self.config.query_after_ns):
                 return
             self.note("order_silent", order.role, alarm=True)
-            self.put(replace(order, asked=True))
+            self.put(changed(order, asked=True))
             self.commands.append(QueryOrder(order.key, order.role))
 
     def _expire(self, mark: Mark) -> None:
@@ -306,7 +305,7 @@ class _Step(Stepper):
         expires = plan.expires_ns
         if entry is not None and self._silent([entry], mark.ts):
             expires = mark.ts if expires is None else min(expires, mark.ts)
-            self.set(plan=replace(plan, expires_ns=expires))
+            self.set(plan=changed(plan, expires_ns=expires))
         if expires is None or mark.ts < expires:
             return
         self.cancel(self.of(Role.ENTRY))

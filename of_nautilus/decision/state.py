@@ -4,8 +4,11 @@ All of it is immutable and can be written to JSON and read back.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -215,6 +218,26 @@ class State:
                 }
             )
         )
+
+
+def changed[T](one: T, **changes: Any) -> T:
+    """Return a record with some of its fields changed: `dataclasses.replace` at half the cost.
+
+    A step is made of these, and an open trade takes one every second.
+    """
+    kind: Any = type(one)
+    values_of, places = _shape(kind)
+    values = list(values_of(one))
+    for name, value in changes.items():
+        values[places[name]] = value
+    made: T = kind(*values)
+    return made
+
+
+@cache
+def _shape(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
+    names = [known.name for known in fields(kind)]
+    return attrgetter(*names), {name: place for place, name in enumerate(names)}
 
 
 def _check_fields(cls: type, plain: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """One step of a trade in the making: its bookkeeping, and what it asks of the venue."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +16,7 @@ from of_nautilus.decision.orders import (
     Status,
     WorkingOrder,
 )
-from of_nautilus.decision.state import LifecycleConfig, Orders, Plan, State
+from of_nautilus.decision.state import LifecycleConfig, Orders, Plan, State, changed
 from of_nautilus.decision.table import IllegalTransition, Kind, Phase, transition
 
 MAX_EXIT_REFUSALS = 3
@@ -39,11 +38,11 @@ class Stepper:
 
     def set(self, **changes: Any) -> None:
         """Change fields of the state."""
-        self.state = replace(self.state, **changes)
+        self.state = changed(self.state, **changes)
 
     def book(self, **changes: Any) -> None:
         """Change fields of its orders."""
-        self.set(orders=replace(self.orders, **changes))
+        self.set(orders=changed(self.orders, **changes))
 
     def note(self, what: str, reason: str = "", alarm: bool = False, **numbers: float) -> None:
         """Note something for the journal."""
@@ -92,7 +91,7 @@ class Stepper:
         """Cancel those orders whose cancel is not under way."""
         for order in orders:
             if not order.leaving:
-                self.put(replace(order, status=Status.CANCELING, cancel_ns=0))
+                self.put(changed(order, status=Status.CANCELING, cancel_ns=0))
                 self.commands.append(CancelOrder(order.key, order.role))
 
     def count(self, side: int, qty: int, price: int, fee: Decimal = Decimal(0)) -> None:

@@ -1,21 +1,27 @@
 """Detection on closed bars, and what the detectors count as large: one place for both."""
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from of_nautilus.core.direct import Places, direct
 from of_nautilus.core.footprint import ClosedBar
-from of_nautilus.core.imbalance import ImbalanceRule
+from of_nautilus.core.imbalance import RULE, ImbalanceRule
+from of_nautilus.core.record import Ints, State, allocate
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine.config import FlowConfig
-from of_nautilus.patterns import absorption, sweep
+from of_nautilus.patterns import absorption, glance, sweep
 from of_nautilus.patterns.absorption import AbsorptionConfig, bar_absorption
-from of_nautilus.patterns.confirmations import confirmations
+from of_nautilus.patterns.confirmations import (
+    imbalance_streak,
+    stacked_imbalances,
+    unfinished_auctions,
+)
 from of_nautilus.patterns.divergence import DivergenceConfig, divergence
-from of_nautilus.patterns.exhaustion import exhaustion
+from of_nautilus.patterns.exhaustion import ExhaustionConfig, exhaustion
 from of_nautilus.patterns.initiative import InitiativeConfig, initiative
 from of_nautilus.patterns.signal import Signal
 from of_nautilus.patterns.sweep import SweepConfig
@@ -29,7 +35,7 @@ from of_nautilus.patterns.thresholds import (
 )
 from of_nautilus.patterns.units import BarUnits, FrozenUnits, Units
 
-_HISTORY = 64
+_HISTORY = glance.REMEMBERED
 _UNKNOWN = BarUnits(*(float("nan"),) * 4)
 
 
@@ -63,14 +69,31 @@ class Detector:
         # In a session shorter than a day the time of day is counted from midnight.
         self._units = Units(daily=_is_daily(config.session))
         self._bars: deque[ClosedBar] = deque(maxlen=_HISTORY)
+        self._memory, self._packed = allocate(glance.MEMORY), allocate(RULE)
+        memory = self._memory[0]
+        fading = config.exhaustion or ExhaustionConfig()
+        memory.declining, memory.min_decline = fading.declining_bars, fading.min_decline
+        memory.lookback = self._divergence.lookback
+        memory.max_ratio = self._divergence.max_ratio
         self._level_ts = -1
         # Nothing fires before the units are known, where anything is counted in them.
         self.gated = config.detects and (self.robust or config.thresholds is Thresholds.QUANTILE)
         self._needs_units = self.gated or config.initiative is not None
+        self._set_rule()
 
-    def bind(self, engine: Any) -> None:
-        """Work on an ENGINE record: the state of what reads the tape."""
+    def bind(self, engine: Any, closed: State, cells: Ints) -> None:
+        """Work on an ENGINE record, the state of what reads the tape, and on its bars."""
         self._level, self._sweeps, self._sizes = engine.level, engine.sweep, engine.sizes
+        self._places = Places(self._memory, closed, cells.ravel(), self._packed)
+        # What the bar that has just closed may show; to be asked once, before it is cleared.
+        self.look: Callable[[], int] = direct(glance.look, (self._places,))
+
+    def _set_rule(self) -> None:
+        """Set what counts as an imbalance, and as a large row of a bar."""
+        frozen, by_market = self.units, self.config.thresholds is Thresholds.QUANTILE
+        self._big = frozen.b95 if frozen and by_market else float(self._lots.big)
+        self._rule = ImbalanceRule(min_volume=max(1, int(self._big)))
+        self._packed[:] = self._rule.packed()
 
     @property
     def units(self) -> FrozenUnits | None:
@@ -81,6 +104,7 @@ class Detector:
         """Begin a session: freeze the units and set the tape's limits."""
         if self._needs_units:
             self._units.on_session(start, self._sizes)
+            self._set_rule()
         self._set_tape_limits()
 
     def _set_tape_limits(self) -> None:
@@ -131,20 +155,22 @@ class Detector:
         """Return the sweep that the last step found."""
         return sweep.fired_signal(self._sweeps)
 
-    def on_bar(self, bar: ClosedBar) -> list[Signal]:
-        """Return the patterns that a closed bar shows, in a fixed order."""
+    def on_bar(self, bar: ClosedBar, seen: int) -> list[Signal]:
+        """Return the patterns that a closed bar shows, in a fixed order; `seen` at a `look`."""
         if not self.config.detects:
             return []
-        bars = self._bars
-        bars.append(bar)
+        self._bars.append(bar)
         was_ready = self.units is not None
         units = self._units.on_bar(bar, self._sizes) if self._needs_units else _UNKNOWN
-        signals = self._judge(bar, units)
-        if not was_ready and self.units is not None:
-            self._set_tape_limits()
+        if was_ready or self.units is None:
+            return self._judge(bar, units, seen)
+        # What was seen was seen by another rule.
+        self._set_rule()
+        signals = self._judge(bar, units, glance.EVERYTHING)
+        self._set_tape_limits()
         return signals
 
-    def _judge(self, bar: ClosedBar, units: BarUnits) -> list[Signal]:
+    def _judge(self, bar: ClosedBar, units: BarUnits, seen: int) -> list[Signal]:
         config, frozen = self.config, self.units
         limits = bar_limits(
             config.rules,
@@ -155,8 +181,6 @@ class Detector:
             self._initiative,
             self._divergence,
         )
-        big = frozen.b95 if frozen and config.thresholds is Thresholds.QUANTILE else self._lots.big
-        rule = _rule(max(1, int(big)))
         found: list[Signal | None] = []
         # What the tape showed within the bar has been acted on already.
         if config.absorption and not self._level_ts >= bar.open_ts:
@@ -173,42 +197,51 @@ class Detector:
                     min_body=limits.body,
                     average_volume=limits.average_volume,
                     acceleration=self._initiative.acceleration,
-                    rule=rule,
+                    rule=self._rule,
                     source=not self.robust,
                 )
             )
-        ready = frozen is not None or not self.gated
-        bars = list(self._bars)
-        if config.exhaustion and ready:
-            found.append(exhaustion(bars, config.exhaustion, big=big, source=not self.robust))
-        if config.divergence and ready:
-            found.append(divergence(bars, config.divergence, min_push=limits.push))
-        if config.confirmations and ready:
-            found += confirmations(bars, rule)
+        if seen and (frozen is not None or not self.gated):
+            found += self._look_closer(bar, limits.push, seen)
         return [signal for signal in found if signal is not None]
+
+    def _look_closer(self, bar: ClosedBar, min_push: float, seen: int) -> Iterator[Signal | None]:
+        config, bars = self.config, list(self._bars)
+        if config.exhaustion and seen & glance.EXHAUSTION:
+            yield exhaustion(bars, config.exhaustion, big=self._big, source=not self.robust)
+        if config.divergence and seen & glance.DIVERGENCE:
+            yield divergence(bars, config.divergence, min_push=min_push)
+        if config.confirmations:
+            if seen & glance.STACKS:
+                yield from stacked_imbalances(bar, self._rule)
+            if seen & glance.UNFINISHED:
+                yield from unfinished_auctions(bar)
+            if seen & glance.DOMINATED:
+                yield imbalance_streak(bars)
 
     def save(self) -> dict[str, Any]:
         """Return the state as values that msgpack can hold."""
         return {
             "units": self._units.save(),
-            "bars": [bar.to_plain() for bar in self._bars],
+            "bars": list(self._bars),
             "level_ts": self._level_ts,
         }
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up a saved state."""
         self._units.load(saved["units"])
-        self._bars = deque((ClosedBar.from_plain(bar) for bar in saved["bars"]), maxlen=_HISTORY)
+        self._bars = deque((ClosedBar(*bar) for bar in saved["bars"]), maxlen=_HISTORY)
         self._level_ts = saved["level_ts"]
+        self._memory[0].count = 0
+        for bar in self._bars:
+            glance.remember(
+                self._memory[0], bar.high, bar.low, bar.buy, bar.sell, bar.unclassified, bar.cvd
+            )
+        self._set_rule()
 
     def digest_source(self) -> bytes:
         """Return bytes that are equal exactly if two detectors will go on alike."""
         return msgspec.msgpack.encode(self.save())
-
-
-@lru_cache(maxsize=64)
-def _rule(min_volume: int) -> ImbalanceRule:
-    return ImbalanceRule(min_volume=min_volume)
 
 
 def _is_daily(session: str) -> bool:

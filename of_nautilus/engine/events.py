@@ -1,6 +1,7 @@
 """What the engine says happened."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from of_nautilus.core.footprint import ClosedBar
 from of_nautilus.core.profile import Profile
@@ -8,8 +9,7 @@ from of_nautilus.patterns.signal import Signal
 from of_nautilus.patterns.units import FrozenUnits
 
 
-@dataclass(frozen=True, slots=True)
-class BarClosed:
+class BarClosed(NamedTuple):
     """A bar closed; these patterns it shows, in a fixed order, judged by these units."""
 
     bar: ClosedBar

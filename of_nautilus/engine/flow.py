@@ -12,7 +12,7 @@ import numpy as np
 
 from of_nautilus.core import footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.book_flow import BookFlow
-from of_nautilus.core.direct import direct
+from of_nautilus.core.direct import Places, direct
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.record import Bytes, Ints, State, allocate, digest
 from of_nautilus.core.sessions import DAY, SECOND, SessionClock
@@ -28,6 +28,7 @@ from of_nautilus.patterns.signal import Signal
 
 _NOTHING: list[Event] = []
 _VPIN_SESSIONS = 20
+_CHAINED = 64
 _PROFILE_SESSIONS, _PROFILE_ROWS = 5, 40
 
 
@@ -91,6 +92,7 @@ class FlowEngine:
         on.impact = config.impact
         self.book = None if config.book is None else _book(config.book)
         self._bars_chain = b""
+        self._unchained: list[ClosedBar] = []
         self._bar_count = 0
         self._session_volumes: deque[int] = deque(maxlen=_VPIN_SESSIONS)
         self._session_volume = 0
@@ -104,7 +106,6 @@ class FlowEngine:
         """
         # A view of the state's record: making one costs more than a step.
         self._engine: Any = self._state[0]
-        self._detector.bind(self._engine)
         pieces = [getattr(self, name) for name in _GROWABLE]
         self._arena: Ints = np.concatenate([piece.ravel() for piece in pieces])
         start = 0
@@ -113,11 +114,14 @@ class FlowEngine:
             view = self._arena[start : start + piece.size].reshape(piece.shape)
             setattr(self, name, view)
             start += piece.size
+        self._detector.bind(self._engine, self._closed, self._cells)
         # Compiled when first asked for: who takes decimals does not need the other one.
         self._step: Callable[[int, int, int, int], int] | None = None
         self._decimals: Callable[[int, float, float, int], int] | None = None
         self.take: Callable[[int, float, float, int], int] = self._first_take
         self._do_next = direct(steps.do_next, (self._state,), 0, self._closed)
+        amihud = self._amihud, self._amihud_ring
+        self._step_amihud = direct(impact.step_amihud, amihud, 0, 0)
         self._clear_bar = direct(steps.clear_bar, (self._state, self._cells))
 
     # -- what drives it ---------------------------------------------------------------------------
@@ -141,7 +145,8 @@ class FlowEngine:
         return self._step
 
     def _bind_decimals(self) -> Callable[[int, float, float, int], int]:
-        self._decimals = direct(steps.step_decimals, self._owned(), 0, 0.0, 0.0, 0)
+        self._places = Places(*self._owned())
+        self._decimals = direct(steps.step_decimals, (self._places,), 0, 0.0, 0.0, 0)
         return self._decimals
 
     def _owned(self) -> tuple[Any, ...]:
@@ -278,9 +283,7 @@ class FlowEngine:
         """The bar that is still open, as it would close now; None before its first trade."""
         if not self._state[0].bar.trades:
             return None
-        bar = ClosedBar.of(self._state["bar"], self._cells)
-        bar.cvd = self.cvd
-        return bar
+        return ClosedBar.of(self._state["bar"], self._cells)._replace(cvd=self.cvd)
 
     @property
     def bar_count(self) -> int:
@@ -290,7 +293,7 @@ class FlowEngine:
     @property
     def bars_sha256(self) -> str:
         """SHA-256 over every closed bar and the digest before it."""
-        return self._bars_chain.hex()
+        return self._chain_bars().hex()
 
     @property
     def state_sha256(self) -> str:
@@ -315,7 +318,7 @@ class FlowEngine:
                 "arrays": {name: (list(a.shape), a.tobytes()) for name, a in arrays.items()},
                 "detector": self._detector.save(),
                 "bar_count": self._bar_count,
-                "bars_chain": self._bars_chain,
+                "bars_chain": self._chain_bars(),
                 "session_volumes": list(self._session_volumes),
                 "session_volume": self._session_volume,
                 "session_ranges": list(self._session_ranges),
@@ -339,6 +342,7 @@ class FlowEngine:
         self._detector.load(content["detector"])
         self._bar_count = content["bar_count"]
         self._bars_chain = content["bars_chain"]
+        self._unchained.clear()
         self._session_volumes = deque(content["session_volumes"], maxlen=_VPIN_SESSIONS)
         self._session_volume = content["session_volume"]
         self._session_ranges = deque(content["session_ranges"], maxlen=_PROFILE_SESSIONS)
@@ -401,14 +405,24 @@ class FlowEngine:
 
     def _bar_closed(self) -> None:
         bar = ClosedBar.of(self._closed, self._cells)
+        seen = self._detector.look() if self.config.detects else 0
         self._clear_bar()
         self._bar_count += 1
-        self._bars_chain = hashlib.sha256(self._bars_chain + bar.to_bytes()).digest()
+        self._unchained.append(bar)
+        if len(self._unchained) == _CHAINED:
+            self._chain_bars()
         self._session_volume += bar.volume
         if self.config.impact:
-            impact.step_amihud(self._amihud, self._amihud_ring, bar.close, bar.dollars)
-        signals = self._detector.on_bar(bar)
+            self._step_amihud(bar.close, bar.dollars)
+        signals = self._detector.on_bar(bar, seen)
         self._events.append(BarClosed(bar, tuple(signals), self._detector.units))
+
+    def _chain_bars(self) -> bytes:
+        """Return the digest of all bars: made many at once, which costs half as much."""
+        for bar in self._unchained:
+            self._bars_chain = hashlib.sha256(self._bars_chain + bar.to_bytes()).digest()
+        self._unchained.clear()
+        return self._bars_chain
 
     def _roll_session(self, ts: int) -> None:
         """End the session, if there was one, and begin the one at or after `ts`."""

@@ -10,6 +10,7 @@ from numba import njit
 
 from of_nautilus.core import delta, footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.delta import CVD
+from of_nautilus.core.direct import array_at
 from of_nautilus.core.footprint import BAR
 from of_nautilus.core.impact import KYLE, ROLL
 from of_nautilus.core.large_trades import SIZE_QUANTILE
@@ -19,7 +20,7 @@ from of_nautilus.core.tape import TAPE, tick_direction
 from of_nautilus.core.ticks import steps_of, whole_microseconds
 from of_nautilus.core.vpin import VPIN
 from of_nautilus.core.vwap import VWAP
-from of_nautilus.core.windows import WINDOWS
+from of_nautilus.core.windows import TAIL, TAPE_ENTRY, WINDOWS
 from of_nautilus.patterns import absorption, sweep, tape_sizes
 from of_nautilus.patterns.absorption import LEVEL_ABSORPTION
 from of_nautilus.patterns.sweep import SWEEP
@@ -221,8 +222,13 @@ def piece(engine, arena, i):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def step_decimals(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-untyped-def]
-    """Take a trade as the host hands it over: decimals, and a time that may be off by some ns."""
+def step_decimals(places, ts, price, size, side):  # type: ignore[no-untyped-def]
+    """Take a trade as the host hands it over: decimals, and a time that may be off by some ns.
+
+    `places` are those of state, arena, tape and tails.
+    """
+    state, arena = array_at(places, 0, ENGINE), array_at(places, 1, INT)
+    tape, tails = array_at(places, 2, TAPE_ENTRY), array_at(places, 3, TAIL)
     engine = state[0]
     ticks, on_tick = steps_of(price, engine.tick)
     lots, on_lot = steps_of(size, engine.lot)

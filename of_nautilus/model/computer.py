@@ -38,7 +38,6 @@ _DEPTH, _ROOM = 5, 1024
 _SESSIONS, _PROFILE_ROWS = 20, 40
 _DELTAS = 240
 _DIVERGENCE = DivergenceConfig()
-_NO_CELLS = footprint.allocate_cells(0)
 
 
 class ComputerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -249,7 +248,7 @@ class FeatureComputer:
     def _close_bar(self) -> None:
         # The rows that the bar used are cleared with it: only its numbers are kept.
         usual = step.close_bar(self._state, self._cells, self._closed, self._rule, self._deltas)
-        bar = ClosedBar(*self._closed.tolist()[0][:-1], _NO_CELLS)  # type: ignore[call-arg]
+        bar = ClosedBar._make((*self._closed.item()[:-1], b""))
         self._bars.append(bar)
         # Most bars make no new extreme, and then there is nothing to look for.
         before = list(self._bars)[:-1]

@@ -1,46 +1,13 @@
 """What a closed bar confirms for free: stacked imbalances, unfinished auctions, streaks."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
-
-import numpy as np
-from numba import njit
+from collections.abc import Sequence
 
 from of_nautilus.core.bar_reading import dominant_side, unfinished_auction
-from of_nautilus.core.direct import direct
-from of_nautilus.core.footprint import ClosedBar, allocate_cells
-from of_nautilus.core.imbalance import ImbalanceRule, find_stacks, flag_rows, imbalance_stacks
+from of_nautilus.core.footprint import ClosedBar
+from of_nautilus.core.imbalance import ImbalanceRule, imbalance_stacks
 from of_nautilus.patterns.signal import Pattern, Signal
 
 STREAK_RATIO = 3.0
-_PER_10000 = round(STREAK_RATIO * 10_000)
-
-
-def confirmations(bars: Sequence[ClosedBar], rule: ImbalanceRule) -> list[Signal]:
-    """Return all that the last of `bars` confirms: stacks, unfinished auctions, its streak."""
-    bar = bars[-1]
-    # Most bars confirm nothing: one look tells what to read closer.
-    stacked, unfinished, dominated = _look()(rule.packed(), bar.cells, bar.buy, bar.sell)
-    signals = stacked_imbalances(bar, rule) if stacked else []
-    if unfinished:
-        signals += unfinished_auctions(bar)
-    if dominated and (streak := imbalance_streak(bars)) is not None:
-        signals.append(streak)
-    return signals
-
-
-@njit(cache=True)
-def _glance(rule, cells, buy, sell):  # type: ignore[no-untyped-def]
-    flags = np.empty(len(cells), np.int8)
-    flag_rows(rule[0], cells, flags)
-    stacks = find_stacks(rule[0], cells, flags, np.empty((2 * len(cells), 3), np.int64))
-    at_high, at_low = unfinished_auction(cells)
-    return stacks > 0, at_high or at_low, dominant_side(buy, sell, _PER_10000) != 0
-
-
-@cache
-def _look() -> Callable[..., tuple[bool, bool, bool]]:
-    return direct(_glance, (), ImbalanceRule().packed(), allocate_cells(1), 0, 0)
 
 
 def stacked_imbalances(bar: ClosedBar, rule: ImbalanceRule) -> list[Signal]:

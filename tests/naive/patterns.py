@@ -30,7 +30,7 @@ def bar(  # type: ignore[no-untyped-def]
             "buy": buy, "sell": sell, "unclassified": 0, "trades": trades,
             "delta_min": 0, "delta_max": 0, "dollars": 0, "cvd": buy - sell if cvd is None else cvd,
             "kind": 0, "length": 60 * 10**9, "ticks_per_row": 1, "low_row": low, "high_row": high,
-            "cells": cells,
+            "rows": cells.tobytes(),
         } | facts
     )  # fmt: skip
 
