@@ -241,5 +241,5 @@ def merge(parts: Sequence[ClosedBar], span: int) -> ClosedBar:
         delta_max=delta_max,
         low_row=low,
         high_row=high,
-        cells=cells,
+        rows=cells.tobytes(),
     )
