@@ -19,10 +19,12 @@ from nautilus_trader.config import BacktestDataConfig, BacktestRunConfig, Import
 from nautilus_trader.core.datetime import time_object_to_dt
 from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.instruments import Instrument
+from numba import njit
 from numpy.typing import NDArray
 
 from of_nautilus.actor import OrderFlowActor
 from of_nautilus.config import OrderFlowActorConfig
+from of_nautilus.core import ticks
 from of_nautilus.core.record import Bytes, Ints
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine import BarClosed, Event, FlowConfig, FlowEngine, SessionStarted
@@ -34,7 +36,6 @@ from of_nautilus.patterns.signal import Signal, signals_digest
 from of_nautilus.patterns.units import BARS, MIN_BARS
 
 PIECE = 500_000
-_SIDES = np.array([0, 1, -1], np.int8)  # by the host's AggressorSide: none, buyer, seller
 _NEAR = 1e-4  # a price so many steps below a step lies on it; as `core.ticks.steps_of` reads it
 _NAN = float("nan")
 
@@ -54,10 +55,12 @@ class Tape(Columns):
 
     @classmethod
     def _own(cls, table: pa.Table, price: int, size: int) -> dict[str, Any]:
+        # The host's AggressorSide: 0 for none, 1 for a buyer, 2 for a seller.
+        aggressor = table["aggressor_side"].to_numpy().view(np.int8)
         return {
             "price": decode(table["price"], price),
             "size": decode(table["size"], size),
-            "side": _SIDES[table["aggressor_side"].to_numpy()],
+            "side": (aggressor & 1) - (aggressor >> 1),
         }
 
 
@@ -113,9 +116,12 @@ class Market:
             )
 
 
+@njit(cache=True)
 def whole_microseconds(ts: Ints) -> Ints:
     """Return times rounded as the engine rounds those of the host."""
-    rounded: Ints = (ts + 500) // 1000 * 1000
+    rounded = np.empty_like(ts)
+    for i in range(len(ts)):
+        rounded[i] = ticks.whole_microseconds(ts[i])
     return rounded
 
 

@@ -102,14 +102,11 @@ def reorder(quantile, ring, top, leaving, size):  # type: ignore[no-untyped-def]
         return
     floor = quantile.floor
     kept = quantile.kept
-    # Places are counted, not searched for, and blocks moved: both go many at a time.
+    # Every place is looked at, without a branch: so they go many at a time.
     if leaving >= floor:
         kept -= 1
-        place = 0
-        for i in range(kept + 1):
-            place += top[i] < leaving
-        for i in range(place, kept):
-            top[i] = top[i + 1]
+        for i in range(kept):
+            top[i] = top[i] if top[i] < leaving else top[i + 1]
     if size >= floor:
         place = 0
         for i in range(kept):

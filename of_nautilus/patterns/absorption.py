@@ -52,6 +52,8 @@ LEVEL_ABSORPTION = record(
     ("last_row", INT),
     ("row_low", INT),
     ("row_high", INT),
+    ("high", INT),  # highest and lowest print since `_note_extremes`
+    ("low", INT),
     ("open_count", INT),
     ("open", INT, (_OPEN, 8)),
     ("bucket_volume", INT, (_BUCKETS,)),
@@ -268,10 +270,13 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
     if level.ready == 0:
         return 0
     mask = len(bursts) - 1
+    # A call with an array costs more than most trades do: so it is made where it will do something.
     if level.tail < level.head:
-        _expire(level, bursts, ts - level.window)
+        at = level.tail & mask
+        if bursts[at, START] <= ts - level.window or bursts[at, ALIVE] == 0:
+            _expire(level, bursts, ts - level.window)
     if price != level.last_price or level.has_last == 0:
-        _move(level, bursts, price)
+        _move(level, price)
     if side == 0:
         return 0
     row = level.last_row
@@ -284,35 +289,36 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
         mine = level.open_count
         level.open_count += 1
         level.open[mine, LAST] = ts - level.gap - 1
-    burst = level.open[mine]
-    if ts - burst[LAST] > level.gap:
-        burst[ROW] = row
-        burst[SIDE] = side
-        burst[START] = ts
-        burst[VOLUME] = 0
-        burst[HIGH] = price
-        burst[LOW] = price
-        burst[SLOT] = -1
-    burst[LAST] = ts
-    burst[VOLUME] += size
-    slot = burst[SLOT]
+    if ts - level.open[mine, LAST] > level.gap:
+        _note_extremes(level, bursts)
+        level.open[mine, ROW] = row
+        level.open[mine, SIDE] = side
+        level.open[mine, START] = ts
+        level.open[mine, VOLUME] = 0
+        level.open[mine, HIGH] = price
+        level.open[mine, LOW] = price
+        level.open[mine, SLOT] = -1
+    level.open[mine, LAST] = ts
+    level.open[mine, VOLUME] += size
+    slot = level.open[mine, SLOT]
     bucket = _bucket(row, side)
     if slot >= 0:
         if slot < level.tail or bursts[slot & mask, ALIVE] != 1:
             return 0
         bursts[slot & mask, VOLUME] += size
         level.bucket_volume[bucket] += size
-    elif burst[VOLUME] >= level.big:
+    elif level.open[mine, VOLUME] >= level.big:
+        _note_extremes(level, bursts)
         slot = level.head
         level.head += 1
-        burst[SLOT] = slot
+        level.open[mine, SLOT] = slot
         at = slot & mask
         for column in range(ALIVE):
-            bursts[at, column] = burst[column]
+            bursts[at, column] = level.open[mine, column]
         bursts[at, ALIVE] = 1
         bursts[at, SINCE_HIGH] = price
         bursts[at, SINCE_LOW] = price
-        level.bucket_volume[bucket] += burst[VOLUME]
+        level.bucket_volume[bucket] += level.open[mine, VOLUME]
         level.bucket_attempts[bucket] += 1
     else:
         return 0
@@ -323,7 +329,22 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
         return 0
     if level.bucket_shut_row[bucket] == row and ts < level.bucket_shut_until[bucket]:
         return 0
+    _note_extremes(level, bursts)
     return _judge(level, bursts, ts, row, side)
+
+
+@njit(cache=True)
+def _note_extremes(level, bursts):  # type: ignore[no-untyped-def]
+    """Let the bursts that still look on know what was printed since this was called last."""
+    for k in range(level.open_count):
+        level.open[k, HIGH] = max(level.open[k, HIGH], level.high)
+        level.open[k, LOW] = min(level.open[k, LOW], level.low)
+    if level.head > level.tail:
+        at = (level.head - 1) & (len(bursts) - 1)
+        bursts[at, SINCE_HIGH] = max(bursts[at, SINCE_HIGH], level.high)
+        bursts[at, SINCE_LOW] = min(bursts[at, SINCE_LOW], level.low)
+    level.high = level.last_price
+    level.low = level.last_price
 
 
 @njit(cache=True)
@@ -362,18 +383,16 @@ def _expire(level, bursts, oldest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _move(level, bursts, price):  # type: ignore[no-untyped-def]
+def _move(level, price):  # type: ignore[no-untyped-def]
     """Take a new price: extremes, bursts that it ends, held absorptions that it breaks."""
     if level.has_last:
-        for k in range(level.open_count):
-            level.open[k, HIGH] = max(level.open[k, HIGH], price)
-            level.open[k, LOW] = min(level.open[k, LOW], price)
-        if level.head > level.tail:
-            at = (level.head - 1) & (len(bursts) - 1)
-            bursts[at, SINCE_HIGH] = max(bursts[at, SINCE_HIGH], price)
-            bursts[at, SINCE_LOW] = min(bursts[at, SINCE_LOW], price)
+        level.high = max(level.high, price)
+        level.low = min(level.low, price)
         if level.held_count > 0:
             _drop_broken(level, price)
+    else:
+        level.high = price
+        level.low = price
     if level.has_last == 0 or price < level.row_low or price > level.row_high:
         row = price // level.row_ticks
         _end_away(level, row)

@@ -111,9 +111,8 @@ def iter_file[C: Columns](
         for groups in _group_runs(file.metadata, low, high, rows):
             table = file.read_row_groups(groups, columns=kind.SCHEMA.names)
             piece = kind.from_table(table)
-            keep = (piece.ts_init >= low) & (piece.ts_init <= high)
-            if not keep.all():
-                piece = piece.pick(keep)
+            if piece.ts_init.min(initial=low) < low or piece.ts_init.max(initial=high) > high:
+                piece = piece.pick((piece.ts_init >= low) & (piece.ts_init <= high))
             if len(piece):
                 yield piece
 
