@@ -129,6 +129,7 @@ class OrderFlowStrategy(Strategy):
         self._busy = False
         self._at_close: list[PatternSignal] = []
         self._ids: dict[int, ClientOrderId] = {}
+        self._rested: set[int] = set()
         self._saved: bytes | None = None
         self._next_check = 0
         self._last = 0
@@ -206,6 +207,7 @@ class OrderFlowStrategy(Strategy):
         self._todo.clear()
         self._at_close.clear()
         self._ids.clear()
+        self._rested.clear()
         self._saved = None
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
         self._newest = None
@@ -304,10 +306,11 @@ class OrderFlowStrategy(Strategy):
     def on_order_accepted(self, event: OrderAccepted) -> None:
         """Tell the manager; and the journal, where a stop rests now."""
         self._report(event, lambda key: Accepted(key, event.ts_event))
-        if _role(event.client_order_id) is Role.STOP and self._known(event.client_order_id):
+        key = self._known(event.client_order_id)
+        # Binance accepts a stop once more when it is triggered.
+        if _role(event.client_order_id) is Role.STOP and key and key not in self._rested:
+            self._rested.add(key)
             order = self.cache.order(event.client_order_id)
-            if sum(isinstance(one, OrderAccepted) for one in order.events) > 1:
-                return  # Binance accepts a stop once more when it is triggered
             numbers = {
                 "price": self._ticks(order.trigger_price.as_decimal()),
                 "quantity": self._scale.to_lots(order.quantity.as_decimal()),
