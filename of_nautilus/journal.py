@@ -10,6 +10,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +163,27 @@ class Parts:
 
     def _write(self, folder: Path, cls: type[Any], rows: list[Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
-        table = [row.to_dict() for row in rows]
+        columns = _columns(cls, rows)
         # Files that touch in time are an error to the host: the first rows move on by some ns.
         after = self._last.get(folder, -1) + 1
-        for row in table:
-            row["ts_init"] = max(row["ts_init"], after)
-        first, last = table[0]["ts_init"], table[-1]["ts_init"]
+        columns["ts_init"] = [max(ts, after) for ts in columns["ts_init"]]
+        first, last = columns["ts_init"][0], columns["ts_init"][-1]
         path = folder / f"{_stamp(first)}_{_stamp(last)}.parquet"
         temporary = path.with_suffix(".tmp")
-        pq.write_table(pa.Table.from_pylist(table, schema=cls._schema), temporary)
+        pq.write_table(pa.Table.from_pydict(columns, schema=cls._schema), temporary)
         os.replace(temporary, path)
         self._last[folder] = last
         return path
+
+
+def _columns(cls: type[Any], rows: list[Any]) -> dict[str, list[Any]]:
+    """Return what `to_dict` says of each row, by column: row by row it costs twice as much."""
+    names = [name for name in cls._schema.names if name != "type"]
+    values = zip(*map(attrgetter(*names), rows), strict=True)
+    columns = dict(zip(names, map(list, values), strict=True))
+    columns["instrument_id"] = [instrument_id.value for instrument_id in columns["instrument_id"]]
+    columns["type"] = [cls.__name__] * len(rows)
+    return columns
 
 
 def read_journal(

@@ -149,6 +149,8 @@ class OrderFlowStrategy(Strategy):
             self.stop()
             return
         self._instrument = instrument
+        # The host keeps one object for an account, and that up to date.
+        self._account, self._account_events = None, -1
         self._scale = MarketScale(
             instrument.price_increment.as_decimal(), instrument.size_increment.as_decimal()
         )
@@ -608,11 +610,16 @@ class OrderFlowStrategy(Strategy):
         return int((price / self._scale.tick).to_integral_value())
 
     def _update_equity(self) -> None:
-        """Tell the manager the account's money."""
-        account = self.portfolio.account(self._instrument.venue)
-        if account is None or self.manager is None:
+        """Tell the manager the account's money, if anything has happened to it since."""
+        if self._account is None:
+            self._account = self.portfolio.account(self._instrument.venue)
+        if self._account is None or self.manager is None:
             return
-        total = account.balance_total(self._instrument.get_settlement_currency())
+        events = self._account.event_count
+        if events == self._account_events:
+            return
+        self._account_events = events
+        total = self._account.balance_total(self._instrument.get_settlement_currency())
         if total is not None:
             self.manager.equity = total.as_decimal()
 

@@ -160,12 +160,15 @@ class FlowEngine:
     def _first_take(self, ts: int, price: float, size: float, side: int) -> int:
         """Take one trade in decimals; what it returns, `finish` takes, unless it is 0.
 
+        Price and size may be anything that `float` takes.
+
         `take` is this once, and then the compiled code without a Python frame between.
         """
         self.take = self._bind_decimals() if self.book is None else self._take_with_book
         return self.take(ts, price, size, side)
 
     def _take_with_book(self, ts: int, price: float, size: float, side: int) -> int:
+        price, size = float(price), float(size)
         if self.book is not None and size > 0:
             self.book.tick(ts, price, self._tick, size, self._lot, side)
         step = self._decimals or self._bind_decimals()

@@ -230,8 +230,8 @@ def step_decimals(places, ts, price, size, side):  # type: ignore[no-untyped-def
     state, arena = array_at(places, 0, ENGINE), array_at(places, 1, INT)
     tape, tails = array_at(places, 2, TAPE_ENTRY), array_at(places, 3, TAIL)
     engine = state[0]
-    ticks, on_tick = steps_of(price, engine.tick)
-    lots, on_lot = steps_of(size, engine.lot)
+    ticks, on_tick = steps_of(float(price), engine.tick)
+    lots, on_lot = steps_of(float(size), engine.lot)
     code = step(state, arena, tape, tails, whole_microseconds(ts), ticks, lots, side)
     if code == 0 or code == 8:
         engine.quality.off_grid_prices += not on_tick
