@@ -11,6 +11,10 @@ from numba import njit
 
 from of_nautilus.core.record import FLOAT, INT, Floats, Ints, State, allocate, record
 
+# Sizes kept below those that the quantile needs: few, so that each change is cheap, and enough for
+# the count of a thousand sizes above a threshold, which seldom strays so far.
+_SPARE = 32
+
 SIZE_QUANTILE = record(
     ("window", INT),
     ("seen", INT),
@@ -65,9 +69,9 @@ def _interpolate(quantile, top):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _keep_top(quantile, sizes, top):  # type: ignore[no-untyped-def]
-    """Keep, in order, the (2 * above) largest of `sizes`, and all that equal the least of them."""
+    """Keep, in order, the largest of `sizes`, some to spare, and all that equal their least."""
     ordered = np.sort(sizes)
-    first = max(len(ordered) - 2 * quantile.above, 0)
+    first = max(len(ordered) - quantile.above - _SPARE, 0)
     floor = ordered[first]
     while first > 0 and ordered[first - 1] == floor:
         first -= 1
@@ -75,7 +79,7 @@ def _keep_top(quantile, sizes, top):  # type: ignore[no-untyped-def]
     top[:kept] = ordered[first:]
     quantile.floor = floor
     quantile.kept = kept
-    quantile.trim_at = max(4 * quantile.above, 2 * kept)
+    quantile.trim_at = 2 * kept
 
 
 @njit(cache=True)
