@@ -6,6 +6,7 @@ any other channel is full. One that takes nothing for long is let go.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ TICK_S = 0.1
 MOST_WAITING = 64  # messages of one topic before a client
 MOST_TOPICS = 64  # of one client
 Key = tuple[str, str, int]
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -183,9 +185,13 @@ class Hub:
         last = time.monotonic()
         while True:
             now = time.monotonic()
-            self.source.advance(now - last)
+            try:
+                self.source.advance(now - last)
+                self.speak(now)
+            except Exception:
+                # One row that cannot be read must not stop the picture for good.
+                _log.exception("dashboard: a moment was lost")
             last = now
-            self.speak(now)
             await asyncio.sleep(max(TICK_S - (time.monotonic() - now), 0.001))
 
     def speak(self, now: float) -> None:
