@@ -58,12 +58,10 @@ export function flow(app) {
       tell(points.items.at(-1));
       if (!fitted && points.items.length) {
         fitted = true;
-        chart.api
-          .timeScale()
-          .setVisibleLogicalRange({
-            from: points.items.length - Math.max(60, host.clientWidth / 7),
-            to: points.items.length + 4,
-          });
+        chart.api.timeScale().setVisibleLogicalRange({
+          from: points.items.length - Math.max(60, host.clientWidth / 7),
+          to: points.items.length + 4,
+        });
       }
     }),
     app.feed.subscribe({ channel: "candle", symbol, tf: app.tf }, (data, whole) => {
