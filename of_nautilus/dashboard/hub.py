@@ -9,7 +9,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -185,13 +186,10 @@ class Hub:
         last = time.monotonic()
         while True:
             now = time.monotonic()
-            try:
+            with _passed_over("a moment of the source"):
                 self.source.advance(now - last)
-                self.speak(now)
-            except Exception:
-                # One row that cannot be read must not stop the picture for good.
-                _log.exception("dashboard: a moment was lost")
             last = now
+            self.speak(now)
             await asyncio.sleep(max(TICK_S - (time.monotonic() - now), 0.001))
 
     def speak(self, now: float) -> None:
@@ -200,4 +198,14 @@ class Hub:
         for topic in tuple(self._topics.values()):
             if topic.key[1] != "*" and topic.key[1] not in self.source.markets:
                 continue  # another node's markets
-            self.messages += topic.speak(now, epoch)
+            with _passed_over(f"a message of {topic.key}"):
+                self.messages += topic.speak(now, epoch)
+
+
+@contextmanager
+def _passed_over(what: str) -> Iterator[None]:
+    """Log what fails and go on: one row that cannot be read must not stop the picture for good."""
+    try:
+        yield
+    except Exception:
+        _log.exception(f"dashboard: {what} was lost")

@@ -15,7 +15,7 @@ from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.parameters import BadParameterError, the_market, the_rows, the_tf
 from of_nautilus.dashboard.units import ms
 
-MOST_CLIENTS = 256
+MOST_CLIENTS = 512
 MOST_MESSAGE = 4_096
 MOST_A_SECOND, BURST = 20, 60
 PATIENCE_S = 10.0  # a client that takes nothing for so long is let go
