@@ -79,13 +79,21 @@ def test_a_live_node_draws_and_takes_a_command(
                 )
                 shown = browser.execute_script("return app.probe.price.bars.items")
                 assert_a_recount(shown, session.of("trade"))
-                asked = [
-                    e for e in DashboardSide(folder).read().events if type(e) is OperatorCommand
-                ]
-                assert [(e.action, str(e.instrument_id)) for e in asked] == [(FLATTEN, market)]
+                assert asked(folder) == [(FLATTEN, market)]
                 assert [e["message"] for e in browser.get_log("browser")] == []
             finally:
                 server.kill()
+
+
+def asked(folder: Path) -> list[tuple[str, str]]:
+    """The commands that the node has published, once there are any."""
+    side, deadline = DashboardSide(folder), time.monotonic() + 20
+    while time.monotonic() < deadline:
+        told = [event for event in side.read().events if isinstance(event, OperatorCommand)]
+        if told:
+            return [(command.action, str(command.instrument_id)) for command in told]
+        time.sleep(0.1)
+    return []
 
 
 def flatten(browser: Any) -> None:

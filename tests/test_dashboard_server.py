@@ -234,6 +234,14 @@ def test_a_seek_shows_what_playing_shows(catalog: Path) -> None:
         other.stop()
 
 
+def test_a_profile_of_a_range_is_of_its_bars_alone(still: Served) -> None:
+    candles = still.get(f"/api/candles/{NAME}?range=600").json()["candles"]
+    (profile,) = still.get(f"/api/volume-profile/{NAME}?range=600").json()["profiles"]
+    own = [bar for bar in candles if bar["time"] >= profile["start"]]
+    assert len(own) == 10
+    assert profile["volume"] == pytest.approx(sum(bar["volume"] for bar in own))
+
+
 def test_steps_go_bar_by_bar_and_the_end_is_said(still: Served) -> None:
     at = still.act("step")["time"]
     assert at % 60_000 == 0
@@ -479,7 +487,11 @@ def test_slow_readers_cost_bounded_memory_and_are_let_go(
     assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
 
-def test_five_hundred_connections_are_survived(still: Served) -> None:
+def test_five_hundred_connections_are_survived(
+    still: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "MOST_CLIENTS", 490)
+
     async def do() -> None:
         opened: list[ClientConnection] = []
         codes: list[int | None] = []
@@ -496,7 +508,7 @@ def test_five_hundred_connections_are_survived(still: Served) -> None:
         await asyncio.gather(*(one() for _ in range(500)))
         assert len(opened) == 500
         assert codes == [sockets.LATER] * (500 - sockets.MOST_CLIENTS)
-        assert (await asyncio.to_thread(still.get, "/api/stats")).json()["clients"] == 256
+        assert (await asyncio.to_thread(still.get, "/api/stats")).json()["clients"] == 490
         await asyncio.gather(*(client.close() for client in opened))
 
     talk(do)
@@ -571,6 +583,11 @@ def test_without_the_token_a_closed_server_answers_nothing(catalog: Path) -> Non
         assert served.get("/api/stats", Authorization=f"Bearer {TOKEN}").status_code == 200
         assert served.get("/api/stats", Authorization="Bearer no").status_code == 401
         assert served.get(f"/api/stats?token={TOKEN}").status_code == 401
+        for _ in range(30):
+            served.post("/api/login", {"token": "another"})
+        assert served.post("/api/login", {"token": TOKEN}).status_code == 429
+        assert served.get("/api/stats", Authorization=f"Bearer {TOKEN}").status_code == 401
+        assert served.get("/api/stats", Cookie=cookie.partition(";")[0]).status_code == 200
     finally:
         served.stop()
 

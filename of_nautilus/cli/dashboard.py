@@ -1,6 +1,7 @@
 """`of-nautilus dashboard`: what a running node sees and does, in a browser."""
 
 import argparse
+import os
 from pathlib import Path
 
 from of_nautilus.cli.replay import add_address, needs_extra
@@ -40,5 +41,6 @@ def run(args: argparse.Namespace) -> int:
         source = LiveSource(Path(args.folder))
     except RingError as error:
         raise UserError(str(error), "dashboard") from None
+    os.nice(10)  # the node comes first
     serve(source, args.host, args.port, tuple(args.name), quiet=args.quiet)
     return 0

@@ -77,6 +77,12 @@ def profiles(market: MarketState, days: int, rows: int) -> list[Json]:
     return [each for each in reversed(made) if each is not None]
 
 
+def profile_since(market: MarketState, start: int, rows: int) -> list[Json]:
+    """Return the profile of the bars from `start` on, ns UTC, in place of those of sessions."""
+    made = _profile(market, Session(start, market.last_ts), None, rows)
+    return [] if made is None else [made]
+
+
 def _profile(market: MarketState, session: Session, end: int | None, rows: int) -> Json | None:
     units = market.units
     own = market.bars.between(session.start, end)

@@ -67,6 +67,7 @@ _MAILBOX = struct.Struct(
     "@QQQI"
 )  # the node's last look (ns), commands asked, commands done, length
 _MAILBOX_ROOM = 4096
+_MOST_ROOMS = 8
 _ALIVE, _ASKED, _DONE = 0, 8, 16
 _ONE = struct.Struct("@Q")
 _LENGTH = struct.Struct("@I")
@@ -96,6 +97,12 @@ class Room(NamedTuple):
     trades: int = 65_536
     books: int = 1_024
     events: int = 32_768
+
+    @classmethod
+    def of(cls, markets: int) -> "Room":
+        """Return room for a day's bars of so many markets, and of 8 at most."""
+        each, times = cls(), min(markets, _MOST_ROOMS)
+        return cls(*(rows * times for rows in each))
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -127,8 +134,9 @@ class NodeSide:
                 os.replace(path.with_suffix(".new"), path)
         except OSError as error:
             raise RingError(f"{folder}: {error.strerror}") from error
+        room = room or Room.of(len(abouts.markets))
         self._trades, self._books, self._events = (
-            RingWriter(folder / f"{name}.ring", _RINGS[name], getattr(room or Room(), name))
+            RingWriter(folder / f"{name}.ring", _RINGS[name], getattr(room, name))
             for name in Room._fields
         )
         self.trade = self._trades.write

@@ -12,7 +12,8 @@ class DashboardFeedConfig(ActorConfig, frozen=True):
     instrument_ids : tuple of InstrumentId
         The markets to show, at most 255.
     folder : str
-        Where the channel's files are; each node has its own. They take 40 MB.
+        Where the channel's files are; each node has its own. They take
+        40 MB a market, of 8 at most.
     book : bool
         Whether the book is shown too; it is subscribed to.
     book_ms : int

@@ -1,6 +1,5 @@
 """What changes something: the replay's controls, the token, commands for the node."""
 
-import asyncio
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -8,7 +7,7 @@ import pydantic
 from fastapi import FastAPI, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
-from of_nautilus.dashboard.guard import COOKIE, Sessions
+from of_nautilus.dashboard.guard import COOKIE, SESSION_S, Sessions
 from of_nautilus.dashboard.parameters import BadParameterError, the_market
 from of_nautilus.dashboard.replies import Json
 from of_nautilus.dashboard.sources import Source
@@ -62,16 +61,25 @@ def add_control(app: FastAPI, source: Source, sessions: Sessions) -> None:
         commands = source.commands and sessions.has_token
         return Json({"authorized": request.scope["authorized"], "commands": commands})
 
-    @app.post("/api/login", responses={401: {"description": "not the token"}})
+    @app.post(
+        "/api/login",
+        responses={
+            401: {"description": "not the token"},
+            429: {"description": "too many wrong tokens"},
+        },
+    )
     async def login(request: Request) -> Response:
         """Show the token, as JSON `{"token": ...}` or as a form; the answer sets a cookie."""
         form = request.headers.get("content-type", "").startswith("application/x-www-form")
         shown = await (_of_form if form else _of_json)(request)
+        if sessions.is_shut:
+            raise HTTPException(429, "too many wrong tokens; wait a minute")
         if not sessions.is_token(shown):
-            await asyncio.sleep(0.5)
             raise HTTPException(401, "that is not the token")
         answer = RedirectResponse("/", 303) if form else Json({"authorized": True})
-        answer.set_cookie(COOKIE, sessions.begin(), httponly=True, samesite="strict")
+        answer.set_cookie(
+            COOKIE, sessions.begin(), max_age=SESSION_S, httponly=True, samesite="strict"
+        )
         return answer
 
     @app.post(

@@ -3,6 +3,8 @@
 import hmac
 import ipaddress
 import secrets
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 COOKIE = "of_nautilus_session"
 MOST_BODY = 16_384
 MOST_LOGINS = 64
+MOST_GUESSES = 20
+SESSION_S = 12 * 3600
 _HEADERS = [
     (
         b"content-security-policy",
@@ -38,37 +42,53 @@ autocomplete="off" autofocus></label> <button>Enter</button></form></html>"""
 
 
 class Sessions:
-    """Who has shown the token. `token` None: nobody can."""
+    """Who has shown the token. `token` None: nobody can.
+
+    Guesses are counted: after `MOST_GUESSES` in a minute no token is looked at until it is over;
+    sessions that have begun go on.
+    """
 
     def __init__(self, token: str | None) -> None:
         self._token = token
-        self._cookies: dict[str, None] = {}
+        self._ends: dict[str, float] = {}
+        self._guesses: deque[float] = deque(maxlen=MOST_GUESSES)
 
     @property
     def has_token(self) -> bool:
         """Whether there is a token to show."""
         return self._token is not None
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether there were too many guesses."""
+        full = len(self._guesses) == MOST_GUESSES
+        return full and time.monotonic() - self._guesses[0] < 60
+
     def is_token(self, shown: str) -> bool:
-        """Whether this is the token; as long for any that is not."""
-        return self._token is not None and hmac.compare_digest(shown.encode(), self._token.encode())
+        """Whether this is the token; it takes as long for any that is not."""
+        if self._token is None or self.is_shut:
+            return False
+        right = hmac.compare_digest(shown.encode(), self._token.encode())
+        if not right:
+            self._guesses.append(time.monotonic())
+        return right
 
     def begin(self) -> str:
         """Return the cookie of a new session; the oldest ends where there are too many."""
         cookie = secrets.token_urlsafe(32)
-        self._cookies[cookie] = None
-        if len(self._cookies) > MOST_LOGINS:
-            del self._cookies[next(iter(self._cookies))]
+        self._ends[cookie] = time.monotonic() + SESSION_S
+        if len(self._ends) > MOST_LOGINS:
+            del self._ends[next(iter(self._ends))]
         return cookie
 
     def holds(self, headers: dict[bytes, bytes]) -> bool:
-        """Whether a request's headers show the token or a session's cookie."""
+        """Whether a request's headers show the token or the cookie of a session that goes on."""
         scheme, _, shown = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer" and self.is_token(shown.strip()):
             return True
         for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
             name, _, value = part.strip().partition("=")
-            if name == COOKIE and value in self._cookies:
+            if name == COOKIE and self._ends.get(value, 0.0) > time.monotonic():
                 return True
         return False
 
@@ -91,11 +111,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        # Once: a guess counts once.
+        scope["authorized"] = self._sessions.holds(headers)
         refused = self._refusal(scope, headers)
         if refused is not None:
             await _refuse(scope, receive, send, *refused)
             return
-        scope["authorized"] = self._sessions.holds(headers)
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
@@ -112,7 +133,7 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MOST_BODY:
             return 413, f"a request holds at most {MOST_BODY} bytes"
-        if self._closed and scope["path"] != _LOGIN and not self._sessions.holds(headers):
+        if self._closed and scope["path"] != _LOGIN and not scope["authorized"]:
             return 401, "the token is needed: log in at / or send it as a bearer"
         return None
 

@@ -6,9 +6,11 @@ any other channel is full. One that takes nothing for long is let go.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ TICK_S = 0.1
 MOST_WAITING = 64  # messages of one topic before a client
 MOST_TOPICS = 64  # of one client
 Key = tuple[str, str, int]
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -183,7 +186,8 @@ class Hub:
         last = time.monotonic()
         while True:
             now = time.monotonic()
-            self.source.advance(now - last)
+            with _passed_over("a moment of the source"):
+                self.source.advance(now - last)
             last = now
             self.speak(now)
             await asyncio.sleep(max(TICK_S - (time.monotonic() - now), 0.001))
@@ -194,4 +198,14 @@ class Hub:
         for topic in tuple(self._topics.values()):
             if topic.key[1] != "*" and topic.key[1] not in self.source.markets:
                 continue  # another node's markets
-            self.messages += topic.speak(now, epoch)
+            with _passed_over(f"a message of {topic.key}"):
+                self.messages += topic.speak(now, epoch)
+
+
+@contextmanager
+def _passed_over(what: str) -> Iterator[None]:
+    """Log what fails and go on: one row that cannot be read must not stop the picture for good."""
+    try:
+        yield
+    except Exception:
+        _log.exception(f"dashboard: {what} was lost")

@@ -102,14 +102,14 @@ def add_markets(app: FastAPI, hub: Hub, *, commands: bool) -> None:
         span: Range = None,
         rows: Rows = None,
     ) -> Any:
-        """Volume by price of the newest sessions."""
+        """Volume by price of the newest sessions, or with `range` of that time alone."""
         market = the_market(source, symbol)
         market.refresh()
         height = market.profile_rows if rows is None else the_rows(market, rows)
-        told = answers.profiles(market, days, height)
-        if span is not None:
-            begin = ms(market.last_ts) - span * 1000
-            told = [profile for profile in told if profile["end"] > begin]
+        if span is None:
+            told = answers.profiles(market, days, height)
+        else:
+            told = answers.profile_since(market, market.last_ts - span * SECOND, height)
         return Json({"profiles": told})
 
     @app.get("/api/markers/{symbol}")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.parameters import BadParameterError, the_market, the_rows, the_tf
 from of_nautilus.dashboard.units import ms
 
-MOST_CLIENTS = 256
+MOST_CLIENTS = 512
 MOST_MESSAGE = 4_096
 MOST_A_SECOND, BURST = 20, 60
 PATIENCE_S = 10.0  # a client that takes nothing for so long is let go
@@ -46,15 +46,7 @@ async def by_channels(socket: WebSocket, hub: Hub) -> None:
 
 
 async def _hear(socket: WebSocket, hub: Hub, client: Client) -> None:
-    allowance, last = float(BURST), time.monotonic()
-    while True:
-        text = await _received(socket)
-        now = time.monotonic()
-        allowance = min(BURST, allowance + (now - last) * MOST_A_SECOND) - 1
-        last = now
-        if allowance < 0:
-            await socket.close(POLICY, f"more than {MOST_A_SECOND} messages a second")
-            return
+    async for text in _received(socket):
         try:
             said = _decode(text)
             if said.op == "ping":
@@ -197,16 +189,25 @@ async def _accepted(socket: WebSocket, hub: Hub) -> bool:
     return True
 
 
-async def _received(socket: WebSocket) -> str | bytes:
-    message = await socket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1000))
-    return message.get("text") or message.get("bytes") or ""
+async def _received(socket: WebSocket) -> AsyncIterator[str | bytes]:
+    """Yield messages until the client goes, or has to: it may send so many a second."""
+    allowance, last = float(BURST), time.monotonic()
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        now = time.monotonic()
+        allowance = min(BURST, allowance + (now - last) * MOST_A_SECOND) - 1
+        last = now
+        if allowance < 0:
+            await socket.close(POLICY, f"more than {MOST_A_SECOND} messages a second")
+            return
+        yield message.get("text") or message.get("bytes") or ""
 
 
 async def _ignore(socket: WebSocket) -> None:
-    while True:
-        await _received(socket)
+    async for _ in _received(socket):
+        pass
 
 
 async def _tell(socket: WebSocket, following: Callable[[], Awaitable[bytes]]) -> None:

@@ -155,6 +155,18 @@ class App {
     $("stale").hidden = state === "open" || !this.feed?.connections;
     document.body.classList.toggle("lost", !$("stale").hidden);
     $("connection").className = `badge ${{ open: "on", connecting: "busy", lost: "off" }[state]}`;
+    if (state !== "connecting" && this.instruments) this.lookAgain();
+  }
+
+  /** Behind the same address there may be another source by now, or one that wants the token. */
+  async lookAgain() {
+    const names = (all) => all.map((each) => each.symbol).join();
+    try {
+      const { instruments } = await get("/api/instruments");
+      if (names(instruments) !== names(this.instruments)) location.reload();
+    } catch (error) {
+      if (error.status === 401) location.reload();
+    }
   }
 
   /** Say what went wrong, in the page, for a while. */

@@ -4,6 +4,7 @@ import { at, Chart, chartKey, HistogramSeries, LineSeries, show } from "./chart.
 import { el, panel, row, table } from "./dom.js";
 import { minute, number, sideClass, signed, size } from "./format.js";
 import { Series } from "./series.js";
+import { settings } from "./settings.js";
 
 const COLUMNS = [["Time", true], ["Sold"], ["Bought"], ["Delta"], ["CVD"], ["Volume"]];
 
@@ -58,12 +59,10 @@ export function flow(app) {
       tell(points.items.at(-1));
       if (!fitted && points.items.length) {
         fitted = true;
-        chart.api
-          .timeScale()
-          .setVisibleLogicalRange({
-            from: points.items.length - Math.max(60, host.clientWidth / 7),
-            to: points.items.length + 4,
-          });
+        chart.api.timeScale().setVisibleLogicalRange({
+          from: points.items.length - Math.max(60, host.clientWidth / 7),
+          to: points.items.length + 4,
+        });
       }
     }),
     app.feed.subscribe({ channel: "candle", symbol, tf: app.tf }, (data, whole) => {
@@ -85,10 +84,15 @@ export function flow(app) {
   };
 }
 
+/** Whether one side of a bar is more than the chosen ratio times the other. */
+const oneSided = ({ buy, sell }) => Math.max(buy, sell) > settings.ratio * Math.min(buy, sell);
+
 /** The last bars as a table, the newest first. */
 export function barTable(app) {
   const { symbol, size_digits: lots } = app.instrument;
-  const { root, body } = panel("Bars");
+  const { root, body } = panel("Bars", {
+    key: [`tinted: one side more than ${settings.ratio} times the other`],
+  });
   const list = table(COLUMNS, "The last bars"),
     bars = new Series();
   body.append(list.root);
@@ -109,6 +113,7 @@ export function barTable(app) {
               number(bar.volume, Math.min(lots, 3)),
             ],
             COLUMNS,
+            oneSided(bar) ? { class: `tint ${sideClass(bar.delta)}`, title: "one-sided" } : {},
           ),
         ),
     );

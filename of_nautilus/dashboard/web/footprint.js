@@ -74,7 +74,7 @@ export function footprint(app) {
   const { root, body } = panel("Footprint", { still: true, tools, key });
   const bars = new Series();
   const view = {
-    barPx: innerWidth < 760 ? 74 : 96,
+    barPx: innerWidth < 760 ? 92 : 96,
     right: null,
     center: null,
     spread: 1,
