@@ -31,7 +31,7 @@ lint: setup
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]
 	rm -rf .pytest_cache/v
-	$(PY) -m pytest -q -p tests.plugin -n 4 --dist loadgroup $(ARGS) || $(PY) -m tests.again
+	$(PY) -m pytest -q -p tests.plugin -n 3 --dist loadgroup $(ARGS) || $(PY) -m tests.again
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

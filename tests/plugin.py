@@ -1,6 +1,6 @@
 """For a whole run (`make test`): live nodes beside the rest, long modules first, compiling once.
 
-There are two processes for the live nodes, which mostly wait, and two for everything else.
+There is one process for the live nodes, which mostly wait, and two for everything else.
 """
 
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from tests.compiling import compile_once
 
-LIVE = {"venue": ("test_venue_", "test_alerts_"), "node": ("test_live_", "test_model_live")}
+LIVE = {"live": ("test_venue_", "test_alerts_", "test_live_", "test_model_live", "test_dashboard_")}
 
 compile_once()
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module, whose tests share what they set up, in one process; begin with what is long.
 
-    Live nodes first, in two processes, then modules with slow tests, then the others.
+    Live nodes first, in one process, then modules with slow tests, then the others.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (live_group(item.path) is None, item.path not in slow))
