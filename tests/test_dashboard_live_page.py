@@ -77,6 +77,14 @@ def test_a_live_node_draws_and_takes_a_command(
                 until(
                     browser, "return app.probe.tape.prints[0]?.id === arguments[0]", str(last["t"])
                 )
+                start = last["T"] // (BAR * 1000) * BAR * 1000
+                count = sum(trade["T"] >= start for trade in session.of("trade"))
+                until(
+                    browser,
+                    "const bar = app.probe.price.bars.items.at(-1);"
+                    " return bar.time === arguments[0] && bar.trades === arguments[1]",
+                    *(start, count),
+                )
                 shown = browser.execute_script("return app.probe.price.bars.items")
                 assert_a_recount(shown, session.of("trade"))
                 assert asked(folder) == [(FLATTEN, market)]
