@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False  # by the number of tests: the order below is by time
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in its own turn of this
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module, whose tests share what they set up, in one process; begin with what is long.
 
