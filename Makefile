@@ -25,13 +25,13 @@ lint: setup
 	$(PY) -m mypy
 
 # Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
-# Two of its processes run live nodes, which mostly wait; there are two more for two cores.
+# One of its processes runs live nodes, which mostly wait; there are two more for two cores.
 # Live nodes keep to the clock: one that failed beside all the rest is tried once more, alone.
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]
 	rm -rf .pytest_cache/v
-	$(PY) -m pytest -q -p tests.plugin -n 3 --dist loadgroup $(ARGS) || $(PY) -m tests.again
+	$(PY) -m pytest -q -p tests.plugin -n 3 $(ARGS) || $(PY) -m tests.again
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

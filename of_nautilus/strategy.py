@@ -33,6 +33,7 @@ from nautilus_trader.model.events import (
     OrderFilled,
     OrderRejected,
     OrderUpdated,
+    PositionEvent,
 )
 from nautilus_trader.model.identifiers import ClientOrderId, PositionId, StrategyId
 from nautilus_trader.model.orders import Order
@@ -136,6 +137,7 @@ class OrderFlowStrategy(Strategy):
         self._newest: TradeTick | None = None
         self._tick_ts = self._tick_init = 0
         self._exposed: ExecutionTrouble | None = None
+        self._position_moved = True
         self._feed = FeedTrust()
 
     # -- life -------------------------------------------------------------------------------------
@@ -167,6 +169,7 @@ class OrderFlowStrategy(Strategy):
         for kind in self._listens_to():
             listen(self, kind, instrument_id)
         self.subscribe_trade_ticks(instrument_id)
+        self.msgbus.subscribe(f"events.position.{_EXTERNAL}", self.on_position_event)
         self._live = isinstance(self.clock, LiveClock)
         if self._live:
             loop = asyncio.get_running_loop()
@@ -214,6 +217,7 @@ class OrderFlowStrategy(Strategy):
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
         self._newest = None
         self._exposed = None
+        self._position_moved = True
         self._feed = FeedTrust()
 
     # -- the market -------------------------------------------------------------------------------
@@ -251,7 +255,8 @@ class OrderFlowStrategy(Strategy):
         assert self.manager is not None
         self._next_check = ts + (_IDLE_CHECK_NS if self.manager.idle else _CHECK_NS)
         self._update_equity()
-        self._check_position(ts)
+        if self._position_moved:
+            self._check_position(ts)
         self._do(self.manager.on_time(ts, self._last_price() or None))
 
     def _last_price(self) -> int:
@@ -364,6 +369,10 @@ class OrderFlowStrategy(Strategy):
         lots = self._scale.to_lots(event.quantity.as_decimal())
         self._report(event, lambda key: Resized(key, lots, event.ts_event))
 
+    def on_position_event(self, event: PositionEvent) -> None:
+        """Hold the position against our orders' fills at the next look."""
+        self._position_moved = True
+
     def _report(self, event: Any, made: Any) -> None:
         key = self._known(event.client_order_id)
         if key is None or self.manager is None:
@@ -387,7 +396,8 @@ class OrderFlowStrategy(Strategy):
             if position.strategy_id in (self.id, _EXTERNAL)
         )
         lots = int(signed / self._scale.lot)
-        if lots != orders.position + orders.foreign:
+        self._position_moved = lots != orders.position + orders.foreign
+        if self._position_moved:
             price = self._last_price() or self.manager.price or 0
             self._do(self.manager.on_report(PositionReport(lots, price, ts)))
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugin import live_group
+from tests.plugin import is_live
 
 MOST = 8
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
@@ -17,8 +17,8 @@ FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 def main() -> int:
     """Return 0 if whatever had failed passes now."""
-    names = [name.rpartition("@")[0] for name in json.loads(FAILED.read_text())]  # without group
-    strict = [name for name in names if not live_group(Path(name.partition("::")[0]))]
+    names = list(json.loads(FAILED.read_text()))
+    strict = [name for name in names if not is_live(name.partition("::")[0])]
     if strict or not 0 < len(names) <= MOST:
         return 1
     print(f"once more, alone: {', '.join(names)}", flush=True)

@@ -6,35 +6,40 @@ There is one process for the live nodes, which mostly wait, and two for everythi
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.compiling import compile_once
 
-LIVE = {"live": ("test_venue_", "test_alerts_", "test_live_", "test_model_live", "test_dashboard_")}
+LIVE = ("test_venue_", "test_alerts_node", "test_live_", "test_model_live", "test_dashboard_live")
 
 compile_once()
 
 
-def live_group(path: Path) -> str | None:
-    """Return the group of a file whose tests run live nodes."""
-    return next((group for group, names in LIVE.items() if path.name.startswith(names)), None)
+def is_live(file: str) -> bool:
+    """Return whether a file's tests run live nodes."""
+    return Path(file).name.startswith(LIVE)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+class OneProcessAModule(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps a module, whose tests share what they set up, in one process, and all live ones."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "live" if is_live(file) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessAModule:
     config.option.loadscopereorder = False  # by the number of tests: the order below is by time
+    return OneProcessAModule(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in its own turn of this
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module, whose tests share what they set up, in one process; begin with what is long.
-
-    Live nodes first, in one process, then modules with slow tests, then the others.
-    """
+    """Begin with what is long: live nodes, then modules with slow tests, then the others."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (live_group(item.path) is None, item.path not in slow))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(live_group(item.path) or item.path.stem))
+    items.sort(key=lambda item: (not is_live(item.path.name), item.path not in slow))
 
 
 @cache
@@ -44,5 +49,5 @@ def _step_back() -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give way to live nodes, which keep to the clock, in a process that runs other tests."""
-    if live_group(item.path) is None:
+    if not is_live(item.path.name):
         _step_back()

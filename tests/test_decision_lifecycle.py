@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.decision.lifecycle import step
+from of_nautilus.decision.lifecycle import at_rest, step
 from of_nautilus.decision.orders import (
     Accepted,
     CancelOrder,
@@ -37,7 +37,14 @@ from of_nautilus.decision.orders import (
     WorkingOrder,
 )
 from of_nautilus.decision.recovery import VenueView, recover
-from of_nautilus.decision.state import Event, LifecycleConfig, Plan, State, event_rank
+from of_nautilus.decision.state import (
+    Event,
+    LifecycleConfig,
+    Plan,
+    State,
+    changed,
+    event_rank,
+)
 from of_nautilus.decision.stepper import MAX_EXIT_REFUSALS
 from of_nautilus.decision.table import (
     LEGAL,
@@ -837,6 +844,9 @@ def walk(events: list[tuple[str, int, int, int]], config: LifecycleConfig) -> It
         check_always(state, after, commands)
         assert State.from_dict(json.loads(json.dumps(after.to_dict()))) == after
         state, last = after, event
+        if at_rest(state, config):
+            mark = Mark(ts, happening[3], happening[3] - 3, happening[3] + 3)
+            assert step(state, mark, config) == (changed(state, marked_ns=ts), ())
         yield state
 
 
@@ -913,10 +923,14 @@ def test_walks_reach_every_phase() -> None:
     rng = random.Random(5)
     kinds = ["market", "market", "accept", "fill", "mark", "gone", "lifecycle"]
     seen: set[Phase] = set()
+    resting: set[Phase] = set()
     for _ in range(300):
         events = [
             (rng.choice(kinds), rng.randrange(10), rng.randint(1, 10), rng.randint(900, 1100))
             for _ in range(50)
         ]
-        seen |= {state.phase for state in walk(events, SOURCE)}
+        states = list(walk(events, SOURCE))
+        seen |= {state.phase for state in states}
+        resting |= {state.phase for state in states if at_rest(state, SOURCE)}
     assert seen == set(Phase)
+    assert resting == {Phase.POSITION_OPEN, Phase.BREAK_EVEN}  # seldom so long in the third

@@ -32,16 +32,18 @@ def venue(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def double(venue: str, session: Session, speed: float) -> VenueDouble:
+def double(venue: str, session: Session, speed: float | None = None) -> VenueDouble:
+    """Without a speed the market waits for what the node does about each trade."""
     made = {"binance": BinanceDouble, "bybit": BybitDouble}[venue](session, speed=speed)
     made.needs |= {"user"}
+    made.feed.in_step = speed is None
     return made
 
 
 def trade(venue: str, at: VenueDouble, strategies: Components) -> dict[str, Any]:
     config = node_config(f"live_{venue}.json", at, strategies=strategies)
     with running_node(at, config) as node:
-        wait_for(at, node, 40)
+        wait_for(at, node, 150)
         (captured,) = node.stop().values()
     assert at.unhandled == []
     return captured
@@ -51,7 +53,7 @@ def test_the_stop_is_replaced_and_triggers_the_target_is_amended_and_canceled(
     session: Session, venue: str
 ) -> None:
     script = trader(INSTRUMENTS[venue], replace_after=300, target=200, amended_target=180)
-    with double(venue, session.first(session.index("trade", 4_200)), 40) as at:
+    with double(venue, session.first(session.index("trade", 4_200))) as at:
         got = trade(venue, at, [script])
         position, fills = at.exchange.position, list(at.exchange.fills)
     events = got["events"]
@@ -64,12 +66,12 @@ def test_the_stop_is_replaced_and_triggers_the_target_is_amended_and_canceled(
     assert got["position"] == position == 0
     assert got["fills"] == [(f.order.client_id, f.size, f.price) for f in fills]
     stop_price = got["entry"] - 10
-    # The book that fills the stop may be a few milliseconds older than the print that set it off.
-    assert all(abs(price - stop_price) < 5 for name, _, price in got["fills"] if name == "OF-S2")
+    # The recorded book that fills the stop may be 100 ms older than the print that set it off.
+    assert all(abs(price - stop_price) < 15 for name, _, price in got["fills"] if name == "OF-S2")
 
 
 def test_a_short_reaches_its_target_and_the_stop_is_canceled(session: Session, venue: str) -> None:
-    with double(venue, session, 60) as at:
+    with double(venue, session) as at:
         got = trade(venue, at, [trader(INSTRUMENTS[venue], side=-1, stop=60, target=100)])
         fills = list(at.exchange.fills)
     assert got["orders"] == {"OF-E": "FILLED", "OF-S1": "CANCELED", "OF-T": "FILLED"}
@@ -82,7 +84,7 @@ def test_a_short_reaches_its_target_and_the_stop_is_canceled(session: Session, v
 def test_paper_execution_takes_the_same_script(session: Session, venue: str) -> None:
     session = session.first(session.index("trade", 4_200))
     script = trader(INSTRUMENTS[venue], replace_after=300, target=200, amended_target=180)
-    result = replay_live(session, [], [script], venue=venue, speed=40)
+    result = replay_live(session, [], [script], venue=venue, in_step=True)
     (got,) = result.captured.values()
     assert got["orders"] == STOPPED
     assert got["position"] == 0

@@ -349,6 +349,25 @@ class _Step(Stepper):
                 self.move(Kind.INIT_SAME, "trail_after_r")
 
 
+def at_rest(state: State, config: LifecycleConfig) -> bool:
+    """Return whether no mark can do anything, at whatever price and time it comes.
+
+    A trade is open, its stop and target are accepted, and nothing else is at the venue or awaited.
+    An open trade is looked at every second, and nearly always it is so.
+    """
+    orders = state.orders
+    return (
+        state.phase in IN_TRADE
+        and not state.target_lost
+        and not orders.exit_refusals
+        and (config.trail_after_r is None or state.phase is not Phase.BREAK_EVEN)
+        and all(
+            order.status is Status.LIVE and order.sent_ns and order.role in (Role.STOP, Role.TARGET)
+            for order in orders.working
+        )
+    )
+
+
 _HANDLERS: dict[type, Callable[[_Step, Any], None]] = {
     Event: _Step.on_event,
     Accepted: _Step.on_accepted,

@@ -131,7 +131,7 @@ class Orders:
 class State:
     """A trade: its phase, its plan, where its stop belongs, and its orders.
 
-    `marked_ns`: the time of the last mark.
+    `marked_ns`: the time of the last mark; one that finds all at rest need not be told.
     """
 
     phase: Phase = Phase.NONE

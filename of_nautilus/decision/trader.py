@@ -26,7 +26,7 @@ from of_nautilus.decision.gate import (
     roll_day,
 )
 from of_nautilus.decision.levels import Level, LevelKind, level_strength, qualified_levels, reach
-from of_nautilus.decision.lifecycle import step
+from of_nautilus.decision.lifecycle import at_rest, step
 from of_nautilus.decision.orders import (
     Accepted,
     Closed,
@@ -158,7 +158,7 @@ class TradeManager:
         self.price = self.price if price is None else price
         self._new_day(ts)
         self._check_limits(ts)
-        if self.price is not None:
+        if self.price is not None and not at_rest(self.state, self.settings.lifecycle):
             self._step(Mark(ts, self.price, self.price, self.price))
         if price is not None:
             self._watch(ts, price)

@@ -303,12 +303,17 @@ class AimedFaults(Faults):
 
 
 class Wire:
-    """What the market streams lose, repeat or falsify: a count is used up message by message."""
+    """What the market streams lose, repeat or falsify: a count is used up message by message.
+
+    A change is worth losing when the bid falls to where nobody notices it: only from the ask that
+    then comes below can a venue without numbered changes' node see that its book is wrong.
+    """
 
     def __init__(self, at: VenueDouble) -> None:
         self.lost_trades = self.repeated_trades = self.lost_changes = 0
         self.crossed_changes = 0
         self._at = at
+        self._bid = Decimal(0)
         self._whole = at.deliveries
         at.deliveries = self._deliveries  # type: ignore[method-assign]
 
@@ -320,11 +325,17 @@ class Wire:
             if self._take("repeated_trades"):
                 return out * 2
         elif event.kind == "depth" and out:
-            if self._take("lost_changes"):
+            if self._is_fall_through() and self._take("lost_changes"):
                 return []
             if self._take("crossed_changes"):
                 return [(channel, self._crossed(text)) for channel, text in out]
         return out
+
+    def _is_fall_through(self) -> bool:
+        """Whether the best ask has come down to where the best bid was before this change."""
+        before, book = self._bid, self._at.exchange.book
+        self._bid = Decimal(book.top(1, 1)[0][0])
+        return Decimal(book.top(-1, 1)[0][0]) <= before
 
     def _take(self, name: str) -> bool:
         left: int = getattr(self, name)

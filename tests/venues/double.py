@@ -157,14 +157,19 @@ class VenueDouble(VenueServer, ABC):
                     await asyncio.wait_for(self._told.wait(), 1)
                 if all(self._done.get(kind) == number for kind, number in sent):
                     return
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.001)
 
     async def settled(self) -> None:
-        """Wait until the node has handled all, has no order under way, and agrees with us."""
+        """Wait until the node has handled all, has no order under way, and agrees with us.
+
+        The orders of paper trading are the node's own: we know none, and have no user stream.
+        """
         async with asyncio.timeout(PATIENCE_S):
             while self.control is not None:
                 # Changes of the book wait for the snapshot, which may be yet to come.
                 await self.caught_up(book=False)
+                if not self.users and not self._done["under_way"]:
+                    return
                 resting = {o.client_id: o.left for o in self.exchange.open_orders()}
                 told = {name: Decimal(left) for name, left in self._done["resting"].items()}
                 arriving = [o for o in self.exchange.orders.values() if o.status == "PENDING"]

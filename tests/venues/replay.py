@@ -147,6 +147,7 @@ def replay_live(
     venue: Literal["binance", "bybit"] = "binance",
     order: Order = "received",
     speed: float | None = None,
+    in_step: bool = False,
     streams: Sequence[Stream] = ("trades", "book"),
     timeout_s: float = 150.0,
 ) -> Replayed:
@@ -154,10 +155,11 @@ def replay_live(
 
     The node runs in a process of its own, built from the `configs/paper_*.json` of the venue with
     the adapter pointed at a double that replays `recording` (one or more files, or a session read
-    before) in `order`, at `speed` times real time (None: as fast as the node handles it). The
-    replay starts once components have subscribed to each of `streams` ("trades", "book", and at
-    Binance "quotes"): name those that the components under test use. When it has finished and the
-    node has handled all of it, the node is stopped as by Ctrl-C.
+    before) in `order`, at `speed` times real time (None: as fast as the node handles it, `in_step`
+    with what it does about each trade). The replay starts once components have subscribed to each
+    of `streams` ("trades", "book", and at Binance "quotes"): name those that the components under
+    test use. When it has finished and the node has handled all of it, the node is stopped as by
+    Ctrl-C.
 
     `actors` and `strategies` are importable configs (or their dicts) of classes that the child
     process can import, such as `tests.venues.components:Recorder`. A component hands its results
@@ -171,6 +173,7 @@ def replay_live(
     double_class = {"binance": BinanceDouble, "bybit": BybitDouble}[venue]
     with double_class(session, speed=speed, lifetime_s=timeout_s + 30) as double:
         double.needs = {double.STREAMS[stream] for stream in streams}
+        double.feed.in_step = in_step
         config = node_config(f"paper_{venue}.json", double, actors, strategies)
         with running_node(double, config) as node:
             wait_for(double, node, timeout_s)
