@@ -1,6 +1,6 @@
-"""Run the tests of live nodes that failed once more, alone, after the whole suite.
+"""Run the tests of live nodes and browsers that failed once more, alone, after the whole suite.
 
-A live node keeps to the clock, and a machine that is busy with everything else may be too slow for
+A live node or page keeps to the clock, and a machine that is busy with everything else may be too slow for
 it. What fails again is a fault. No other test gets a second try, nor do live ones if many fail.
 """
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.plugin import is_live
+from tests.plugin import keeps_to_the_clock
 
 MOST = 8
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
@@ -18,7 +18,7 @@ FAILED = Path(".pytest_cache/v/cache/lastfailed")
 def main() -> int:
     """Return 0 if whatever had failed passes now."""
     names = list(json.loads(FAILED.read_text()))
-    strict = [name for name in names if not is_live(name.partition("::")[0])]
+    strict = [name for name in names if not keeps_to_the_clock(name.partition("::")[0])]
     if strict or not 0 < len(names) <= MOST:
         return 1
     print(f"once more, alone: {', '.join(names)}", flush=True)

@@ -23,6 +23,11 @@ def is_live(file: str) -> bool:
     return Path(file).name.startswith(LIVE)
 
 
+def keeps_to_the_clock(file: str) -> bool:
+    """Return whether a file's tests run what may be too slow on a busy machine: nodes, browsers."""
+    return is_live(file) or Path(file).name.startswith("test_dashboard_")
+
+
 class OneProcessAModule(LoadScopeScheduling):  # type: ignore[misc]
     """Keeps a module, whose tests share what they set up, in one process, and all live ones."""
 
@@ -48,6 +53,6 @@ def _step_back() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give way to live nodes, which keep to the clock, in a process that runs other tests."""
-    if not is_live(item.path.name):
+    """Give way to live nodes and browsers in a process that runs other tests."""
+    if not keeps_to_the_clock(item.path.name):
         _step_back()
