@@ -26,7 +26,7 @@ lint: setup
 
 # Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
 # One of its processes runs live nodes, which mostly wait; there are two more for two cores.
-# Live nodes keep to the clock: one that failed beside all the rest is tried once more, alone.
+# Live nodes and browsers keep to the clock: what failed beside all the rest is tried again, alone.
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]

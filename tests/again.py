@@ -1,7 +1,7 @@
 """Run the tests of live nodes and browsers that failed once more, alone, after the whole suite.
 
-A live node or page keeps to the clock, and a machine that is busy with everything else may be too slow for
-it. What fails again is a fault. No other test gets a second try, nor do live ones if many fail.
+Both keep to the clock, and a machine that is busy with everything else may be too slow for them.
+What fails again is a fault. No other test gets a second try, nor do these if many fail.
 """
 
 import json
