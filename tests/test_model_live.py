@@ -51,7 +51,7 @@ def test_batch_backtest_and_live_are_equal_value_for_value(
     actors, strategies = components
     result = backtest(catalog, tmp_path, BTC, actors, strategies)
     tested = result.actors[0].captured
-    live = replay_live(file, actors, strategies, timeout_s=240.0)
+    live = replay_live(file, actors, strategies, in_step=True, timeout_s=240.0)
     (lived,) = live.captured.values()
     for captured in (tested, lived):
         assert captured["times"].tobytes() == times.tobytes()
@@ -62,10 +62,11 @@ def test_batch_backtest_and_live_are_equal_value_for_value(
     assert len(tested["forecasts"]) == len(times)
     assert lived["forecasts"].tobytes() == tested["forecasts"].tobytes()
     # The first call finds both flat. What follows hangs on the fills: those of the paper venue bear
-    # the time of this machine, years after the session's, and let less time pass.
+    # the time of this machine, years after the session's, and let less time pass. The market waits
+    # for the node, or how many calls there are would hang on the machine's speed.
     calls = [[note for note in captured["notes"] if note[1] == "call_planned"]
              for captured in (tested, lived)]  # fmt: skip
     assert calls[0][0] == calls[1][0]
-    assert len(calls[0]) >= 3
+    assert min(map(len, calls)) >= 3
     assert result.figures["trades_completed"] > 10
     assert not any(note[1] == "stop_lost" for note in lived["notes"])

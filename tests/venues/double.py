@@ -162,13 +162,13 @@ class VenueDouble(VenueServer, ABC):
     async def settled(self) -> None:
         """Wait until the node has handled all, has no order under way, and agrees with us.
 
-        The orders of paper trading are the node's own: we know none, and have no user stream.
+        The orders of paper trading, which needs no user stream, are the node's own: we know none.
         """
         async with asyncio.timeout(PATIENCE_S):
             while self.control is not None:
                 # Changes of the book wait for the snapshot, which may be yet to come.
                 await self.caught_up(book=False)
-                if not self.users and not self._done["under_way"]:
+                if "user" not in self.needs and not self._done["under_way"]:
                     return
                 resting = {o.client_id: o.left for o in self.exchange.open_orders()}
                 told = {name: Decimal(left) for name, left in self._done["resting"].items()}
