@@ -2,6 +2,7 @@
 double draws and updates, the bars are a recount of it, and a command with the token arrives."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -21,7 +22,7 @@ from tests.venues.session import read_session
 pytestmark = pytest.mark.slow
 
 TOKEN = "the-token-of-this-test"
-SPEED, LAST = 6.0, 3_000
+SPEED, SHOWN, LAST = 6.0, 1_500, 3_000
 BAR = 5
 
 
@@ -56,19 +57,22 @@ def test_a_live_node_draws_and_takes_a_command(
     with BinanceDouble(session, speed=SPEED) as double:
         market = double.instrument_id
         double.needs = {double.STREAMS[stream] for stream in ("trades", "book")}
+        # A node may compile for a minute: the page is opened once it has heard some trades, and
+        # the others wait until that is drawn.
+        heard = threading.Event()
+        hooks = (double.caught_up, double.feed.pause, heard.set)
+        double.feed.at(session.index("trade", SHOWN), *hooks)
         config = node_config("paper_binance.json", double, actors(market, folder))
         with running_node(double, config) as node:
-            deadline = time.monotonic() + 120
-            while not (folder / "mailbox").is_file():
-                assert node.process.poll() is None, node.log[-2000:]
-                assert time.monotonic() < deadline, "the node opened no channel"
-                time.sleep(0.1)
+            assert heard.wait(120), node.log[-2000:]
+            assert (folder / "mailbox").is_file(), "the node opened no channel"
             server.start()
             try:
                 show(browser, server, "market")
                 until(browser, "return app.probe.price?.bars.items.length >= 3")
                 until(browser, "return app.probe.book?.bids.length > 5")
                 before = browser.execute_script("return app.probe.tape.prints[0].id")
+                double.feed.resume()
                 until(browser, "return app.probe.tape.prints[0].id !== arguments[0]", before)
                 assert colors(picture(browser, "dashboard_live")) > 40
                 flatten(browser)
