@@ -164,9 +164,15 @@ def test_parents_of_a_recorded_session(real_data: Path) -> None:
 
 
 def quantiles(size: Ints, quantile: float, window: int) -> list[float]:
-    return large_trades.run_size_quantile(
+    found, large = large_trades.run_size_quantile(
         *large_trades.new_size_quantile(quantile, window), size
-    ).tolist()
+    )
+    assert large.tolist() == (size > found).tolist()
+    state, ring, top = large_trades.new_size_quantile(quantile, window)
+    at_once = np.empty(len(size), np.int8)
+    large_trades.add_sizes(state[0], ring, top, size, at_once)
+    assert at_once.tolist() == large.tolist()
+    return found.tolist()
 
 
 @pytest.mark.nojit

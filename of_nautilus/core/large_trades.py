@@ -1,7 +1,9 @@
 """Large trades: sizes above an exact trailing quantile of the sizes before them.
 
-Of the last n sizes only the upper part is kept in order, with some to spare; most sizes come and go
-below it and touch nothing but the ring. When it runs short it is taken from the ring anew.
+Of the last n sizes only the upper part is held together, with some to spare; most sizes come and go
+below it and touch nothing but the ring. It is held in no order: a size leaves its place to the last
+one, and where a new size stands is counted when it comes. When the part runs short it is taken from
+the ring anew.
 """
 
 import math
@@ -9,11 +11,14 @@ import math
 import numpy as np
 from numba import njit
 
-from of_nautilus.core.record import FLOAT, INT, Floats, Ints, State, allocate, record
+from of_nautilus.core.record import FLOAT, INT, Bytes, Floats, Ints, State, allocate, record
 
-# Sizes kept below those that the quantile needs: few, so that each change is cheap, and enough for
+# Sizes kept below those that the quantile needs: few, so that each count is cheap, and enough for
 # the count of a thousand sizes above a threshold, which seldom strays so far.
 _SPARE = 32
+
+# Lines of the ring and of its upper part, and where a size of one is found in the other.
+SIZE, PLACE = range(2)
 
 SIZE_QUANTILE = record(
     ("window", INT),
@@ -21,7 +26,6 @@ SIZE_QUANTILE = record(
     ("at", INT),
     ("above", INT),
     ("fraction", FLOAT),
-    ("value", FLOAT),
     ("floor", INT),
     ("kept", INT),
     ("trim_at", INT),
@@ -29,7 +33,7 @@ SIZE_QUANTILE = record(
 
 
 def new_size_quantile(quantile: float = 0.95, window: int = 1000) -> tuple[State, Ints, Ints]:
-    """Return a fresh trailing quantile: its state, the ring of sizes, and their ordered upper part.
+    """Return a fresh trailing quantile: its state, the ring of sizes, and their upper part.
 
     Parameters
     ----------
@@ -51,109 +55,149 @@ def new_size_quantile(quantile: float = 0.95, window: int = 1000) -> tuple[State
     rank = (window - 1) * quantile
     below = min(math.floor(rank), window - 2)
     state["window"], state["above"], state["fraction"] = window, window - below, rank - below
-    state["value"] = math.nan
-    return state, np.zeros(window, np.int64), np.zeros(window + 1, np.int64)
+    return state, np.zeros((2, window), np.int64), np.zeros((2, window + 1), np.int64)
 
 
 @njit(cache=True)
-def _interpolate(quantile, top):  # type: ignore[no-untyped-def]
-    at = quantile.kept - quantile.above
-    low = top[at]
-    high = top[at + 1]
+def _interpolate(quantile, low, high):  # type: ignore[no-untyped-def]
     # Rounds as numpy does, from the nearer end.
     if quantile.fraction >= 0.5:
-        quantile.value = high - (high - low) * (1.0 - quantile.fraction)
-    else:
-        quantile.value = low + (high - low) * quantile.fraction
+        return high - (high - low) * (1.0 - quantile.fraction)
+    return low + (high - low) * quantile.fraction
 
 
 @njit(cache=True)
-def _keep_top(quantile, sizes, top):  # type: ignore[no-untyped-def]
-    """Keep, in order, the largest of `sizes`, some to spare, and all that equal their least."""
-    ordered = np.sort(sizes)
-    first = max(len(ordered) - quantile.above - _SPARE, 0)
-    floor = ordered[first]
-    while first > 0 and ordered[first - 1] == floor:
-        first -= 1
-    kept = len(ordered) - first
-    top[:kept] = ordered[first:]
+def _keep_top(quantile, ring, top):  # type: ignore[no-untyped-def]
+    """Keep the largest sizes of the ring, some to spare, and all that equal their least."""
+    ordered = np.sort(ring[SIZE])
+    floor = ordered[max(len(ordered) - quantile.above - _SPARE, 0)]
+    kept = 0
+    for at in range(ring.shape[1]):
+        if ring[SIZE, at] >= floor:
+            top[SIZE, kept] = ring[SIZE, at]
+            top[PLACE, kept] = at
+            ring[PLACE, at] = kept
+            kept += 1
     quantile.floor = floor
     quantile.kept = kept
     quantile.trim_at = 2 * kept
 
 
 @njit(cache=True)
-def exchange(quantile, ring, size):  # type: ignore[no-untyped-def]
-    """Put a size into the ring and return the one that leaves the window (compiled)."""
-    at = quantile.at
-    leaving = ring[at]
-    ring[at] = size
-    quantile.at = at + 1 if at + 1 < quantile.window else 0
-    return leaving
+def _stands_out(quantile, top, size):  # type: ignore[no-untyped-def]
+    """Return whether a size in the upper part is greater than the quantile."""
+    above = 0
+    for k in range(quantile.kept):
+        above += top[SIZE, k] >= size
+    if above != quantile.above - 1:
+        return above < quantile.above
+    # Between the two sizes that the quantile lies between.
+    low, high = 0, 0x7FFFFFFFFFFFFFFF
+    for k in range(quantile.kept):
+        kept = top[SIZE, k]
+        if kept < size:
+            low = max(low, kept)
+        else:
+            high = min(high, kept)
+    return size > _interpolate(quantile, low, high)
 
 
 @njit(cache=True)
-def reorder(quantile, ring, top, leaving, size):  # type: ignore[no-untyped-def]
-    """Bring the ordered upper part up to date after `exchange` (compiled).
-
-    Not needed where both sizes are below `quantile.floor`.
-    """
+def _exchange(quantile, ring, top, at, leaving, size):  # type: ignore[no-untyped-def]
+    """Judge a size that has taken the place of another in the ring, one of them not a small one."""
     if quantile.seen < quantile.window:
         quantile.seen += 1
         if quantile.seen == quantile.window:
             _keep_top(quantile, ring, top)
-            _interpolate(quantile, top)
-        return
+        return False
     floor = quantile.floor
+    large = size >= floor and _stands_out(quantile, top, size)
     kept = quantile.kept
-    # Every place is looked at, without a branch: so they go many at a time.
     if leaving >= floor:
         kept -= 1
-        for i in range(kept):
-            top[i] = top[i] if top[i] < leaving else top[i + 1]
+        place, last = ring[PLACE, at], top[PLACE, kept]
+        top[SIZE, place] = top[SIZE, kept]
+        top[PLACE, place] = last
+        ring[PLACE, last] = place
     if size >= floor:
-        place = 0
-        for i in range(kept):
-            place += top[i] <= size
-        for i in range(kept, place, -1):
-            top[i] = top[i - 1]
-        top[place] = size
+        top[SIZE, kept] = size
+        top[PLACE, kept] = at
+        ring[PLACE, at] = kept
         kept += 1
     quantile.kept = kept
-    if kept < quantile.above:
+    if kept < quantile.above or kept > quantile.trim_at:
         _keep_top(quantile, ring, top)
-    elif kept > quantile.trim_at:
-        _keep_top(quantile, top[:kept].copy(), top)
-    _interpolate(quantile, top)
+    return large
 
 
 @njit(cache=True)
-def step_size_quantile(state: State, ring: Ints, top: Ints, size: int) -> float:
-    """Advance by one size; return the quantile of the `window` sizes before it, NaN if too few.
+def add_size(quantile, ring, top, size):  # type: ignore[no-untyped-def]
+    """Take in a size; return whether it is greater than the quantile of those before (compiled).
 
-    A trade is large if its size is greater than what is returned. The quantile lies between two
+    No size is before the window is full.
+    """
+    at = quantile.at
+    leaving = ring[SIZE, at]
+    ring[SIZE, at] = size
+    quantile.at = at + 1 if at + 1 < quantile.window else 0
+    if max(leaving, size) < quantile.floor:
+        return False
+    return _exchange(quantile, ring, top, at, leaving, size)
+
+
+@njit(cache=True)
+def add_sizes(quantile, ring, top, size, large):  # type: ignore[no-untyped-def]
+    """Take in sizes as `add_size` does each; `large` tells of each (compiled)."""
+    at, floor, window = quantile.at, quantile.floor, quantile.window
+    for i in range(len(size)):
+        leaving = ring[SIZE, at]
+        ring[SIZE, at] = size[i]
+        large[i] = 0
+        if max(leaving, size[i]) >= floor:
+            large[i] = _exchange(quantile, ring, top, at, leaving, size[i])
+            floor = quantile.floor
+        at = at + 1 if at + 1 < window else 0
+    quantile.at = at
+
+
+@njit(cache=True)
+def oldest_size(quantile, ring):  # type: ignore[no-untyped-def]
+    """Return the size that the next one puts out of the window, 0 before it is full (compiled)."""
+    return ring[SIZE, quantile.at]
+
+
+@njit(cache=True)
+def read_quantile(quantile, top):  # type: ignore[no-untyped-def]
+    """Return the quantile of the window's sizes, NaN before it is full (compiled)."""
+    if quantile.seen < quantile.window:
+        return math.nan
+    ordered = np.sort(top[SIZE, : quantile.kept])
+    at = quantile.kept - quantile.above
+    return _interpolate(quantile, ordered[at], ordered[at + 1])
+
+
+@njit(cache=True)
+def step_size_quantile(state: State, ring: Ints, top: Ints, size: int) -> bool:
+    """Advance by one size; return whether it is large.
+
+    It is if it is greater than the quantile of the `window` sizes before it, which lies between two
     ordered sizes, by linear interpolation (the default of `numpy.quantile`).
 
     >>> state, ring, top = new_size_quantile(0.5, 3)
     >>> [step_size_quantile(state, ring, top, size) for size in (5, 1, 3, 9, 8)]
-    [nan, nan, nan, 3.0, 3.0]
+    [False, False, False, True, True]
+    >>> read_quantile(state[0], top)
+    8.0
     """
-    quantile = state[0]
-    value = quantile.value
-    leaving = exchange(quantile, ring, size)
-    if max(leaving, size) >= quantile.floor:
-        reorder(quantile, ring, top, leaving, size)
-    return value
+    return add_size(state[0], ring, top, size)
 
 
 @njit(cache=True)
-def run_size_quantile(state: State, ring: Ints, top: Ints, size: Ints) -> Floats:
-    """Advance by many sizes; return the quantile before each."""
-    values = np.empty(len(size))
+def run_size_quantile(state: State, ring: Ints, top: Ints, size: Ints) -> tuple[Floats, Bytes]:
+    """Advance by many sizes; return the quantile before each, and whether each is large."""
+    values, large = np.empty(len(size)), np.empty(len(size), np.int8)
     quantile = state[0]
     for i in range(len(size)):
-        values[i] = quantile.value
-        leaving = exchange(quantile, ring, size[i])
-        if max(leaving, size[i]) >= quantile.floor:
-            reorder(quantile, ring, top, leaving, size[i])
-    return values
+        values[i] = read_quantile(quantile, top)
+        large[i] = add_size(quantile, ring, top, size[i])
+    return values, large

@@ -71,6 +71,29 @@ def add_trade(vwap, ts, price, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def add_trades(vwap, ts, price, size):  # type: ignore[no-untyped-def]
+    """Add trades as `add_trade` does each, with the sums in registers (compiled)."""
+    if vwap.trades == 0 and len(ts) > 0:
+        vwap.anchor = price[0]
+        vwap.anchor_ts = ts[0]
+    anchor, volume, first = vwap.anchor, vwap.volume, vwap.first
+    second_high, second_low = vwap.second_high, vwap.second_low
+    for i in range(len(ts)):
+        distance = price[i] - anchor
+        moment = distance * size[i]
+        volume += size[i]
+        first += moment
+        distance = abs(distance)
+        moment = abs(moment)
+        low = (moment & 0xFFFFFFFF) * distance + second_low
+        second_high += (moment >> 32) * distance + (low >> 32)
+        second_low = low & 0xFFFFFFFF
+    vwap.trades += len(ts)
+    vwap.volume, vwap.first = volume, first
+    vwap.second_high, vwap.second_low = second_high, second_low
+
+
+@njit(cache=True)
 def read_vwap(vwap):  # type: ignore[no-untyped-def]
     """Return (VWAP, standard deviation) in ticks, NaN without volume (compiled)."""
     volume = vwap.volume

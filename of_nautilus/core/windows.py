@@ -129,6 +129,44 @@ def add_trade(windows, ring, ts, price, size, side):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
+def add_trades(windows, ring, ts, price, size, side, ended, lots, whose, large):  # type: ignore[no-untyped-def]
+    """Add trades in order of time for which the ring has room, and parent orders (compiled).
+
+    As `add_trade` for each with the totals in registers, and `add_parent` for the parent of `lots`
+    and side `whose` that had ended before the trade at index `ended`; of these, the last one is the
+    number of trades.
+    """
+    mask = len(ring) - 1
+    trades, buy, sell = windows.trades, windows.buy, windows.sell
+    unclassified, parents = windows.unclassified, windows.parents
+    large_buy, large_sell = windows.large_buy, windows.large_sell
+    k = 0
+    for i in range(len(ts)):
+        ends = ended[k] == i
+        counted = lots[k] * (ends & (large[k] != 0))
+        parents += ends
+        large_buy += counted * (whose[k] > 0)
+        large_sell += counted * (whose[k] < 0)
+        k += ends
+        entry = ring[(trades + i) & mask]
+        entry.ts = ts[i]
+        entry.price = price[i]
+        entry.buy = buy
+        entry.sell = sell
+        entry.unclassified = unclassified
+        entry.parents = parents
+        entry.large_buy = large_buy
+        entry.large_sell = large_sell
+        buy += size[i] * (side[i] > 0)
+        sell += size[i] * (side[i] < 0)
+        unclassified += size[i] * (side[i] == 0)
+    windows.last_ts = ts[-1]
+    windows.trades += len(ts)
+    windows.buy, windows.sell, windows.unclassified = buy, sell, unclassified
+    windows.parents, windows.large_buy, windows.large_sell = parents, large_buy, large_sell
+
+
+@njit(cache=True)
 def add_parent(windows, size, side, large):  # type: ignore[no-untyped-def]
     """Count a parent order whose last print was the last trade added (compiled)."""
     windows.parents += 1

@@ -9,9 +9,9 @@ What may fire at any trade goes first, as it decides where the span ends.
 import numpy as np
 from numba import njit
 
-from of_nautilus.core import delta, footprint, impact, profile, vpin, vwap, windows
+from of_nautilus.core import delta, footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.tape import tick_direction
-from of_nautilus.engine.step import judge_parent, piece, step
+from of_nautilus.engine.step import piece, step
 from of_nautilus.patterns import absorption, sweep, tape_sizes
 
 SPAN = 1024  # trades whose columns stay in the nearest cache
@@ -84,37 +84,31 @@ def _patterns(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _deltas(cvd, ts, size, way):  # type: ignore[no-untyped-def]
-    unknown = 0
-    for i in range(len(ts)):
-        delta.add_trade(cvd, ts[i], size[i], way[i])
-        unknown += way[i] == 0
-    return unknown
-
-
-@njit(cache=True)
-def _averages(average, ts, price, size):  # type: ignore[no-untyped-def]
-    for i in range(len(ts)):
-        vwap.add_trade(average, ts[i], price[i], size[i])
-
-
-@njit(cache=True)
 def _parents(engine, tape, ts, price, size, way):  # type: ignore[no-untyped-def]
-    taped = engine.on.tape
-    if not engine.on.large:
+    """Put prints of one time and side together, judge them, and let the rolling windows see both.
+
+    The same as `step` does print by print. Free of branches: where an order ends is unpredictable.
+    """
+    # Of each order: the print before which it had ended, its lots and side, whether it is large.
+    ended = np.empty(len(ts) + 1, np.int64)
+    lots, whose = np.empty_like(ended), np.empty_like(ended)
+    large = np.zeros(len(ts) + 1, np.int8)
+    count = 0
+    if engine.on.large:
+        at, side, summed = engine.parent_ts, engine.parent_side, engine.parent_lots
         for i in range(len(ts)):
-            windows.add_trade(engine.tape, tape, ts[i], price[i], size[i], way[i])
-        return
-    at, side, lots = engine.parent_ts, engine.parent_side, engine.parent_lots
-    for i in range(len(ts)):
-        if ts[i] == at and way[i] == side:
-            lots += size[i]
-        else:
-            judge_parent(engine, side, lots)
-            at, side, lots = ts[i], way[i], size[i]
-        if taped:
-            windows.add_trade(engine.tape, tape, ts[i], price[i], size[i], way[i])
-    engine.parent_ts, engine.parent_side, engine.parent_lots = at, side, lots
+            goes_on = (ts[i] == at) & (way[i] == side)
+            ended[count], lots[count], whose[count] = i, summed, side
+            count += (not goes_on) & (summed > 0)
+            summed = size[i] + summed * goes_on
+            at, side = ts[i], way[i]
+        engine.parent_ts, engine.parent_side, engine.parent_lots = at, side, summed
+        large_trades.add_sizes(
+            engine.large, engine.large_ring, engine.large_top, lots[:count], large
+        )
+    ended[count], lots[count], whose[count] = len(ts), 0, 0
+    if engine.on.tape:
+        windows.add_trades(engine.tape, tape, ts, price, size, way, ended, lots, whose, large)
 
 
 @njit(cache=True)
@@ -122,11 +116,11 @@ def _measure(engine, cells, hist, buckets, tape, ts, price, size, way):  # type:
     """Let everything that fires nothing see a span of plain trades."""
     on = engine.on
     footprint.add_trades(engine.bar, cells, ts, price, size, way)
-    engine.quality.unclassified += _deltas(engine.cvd, ts, size, way)
+    engine.quality.unclassified += delta.add_trades(engine.cvd, ts, size, way)
     if on.profile:
         profile.add_trades(engine.profile, hist, ts, price, size, way)
     if on.vwap:
-        _averages(engine.vwap, ts, price, size)
+        vwap.add_trades(engine.vwap, ts, price, size)
     if on.large or on.tape:
         _parents(engine, tape, ts, price, size, way)
     if on.vpin:

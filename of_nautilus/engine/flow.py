@@ -251,7 +251,8 @@ class FlowEngine:
     @property
     def large_size(self) -> float:
         """The size above which a parent order is large, lots; NaN before there are enough."""
-        return float(self._state[0].large.value)
+        engine = self._state[0]
+        return float(large_trades.read_quantile(engine.large, engine.large_top))
 
     @property
     def kyle_lambda(self) -> float:

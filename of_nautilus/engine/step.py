@@ -87,8 +87,8 @@ ENGINE = record(
     ("vpin", VPIN),
     ("kyle", KYLE),
     ("roll", ROLL),
-    ("large_ring", INT, (LARGE_WINDOW,)),
-    ("large_top", INT, (LARGE_WINDOW + 1,)),
+    ("large_ring", INT, (2, LARGE_WINDOW)),
+    ("large_top", INT, (2, LARGE_WINDOW + 1)),
     ("kyle_ring", FLOAT, (4, KYLE_POINTS)),
     ("roll_ring", INT, (ROLL_WINDOW,)),
     ("sizes", TAPE_SIZES),
@@ -192,22 +192,18 @@ def _add_parent_print(engine, ts, size, side):  # type: ignore[no-untyped-def]
     if ts == engine.parent_ts and side == engine.parent_side:
         engine.parent_lots += size
         return
-    judge_parent(engine, engine.parent_side, engine.parent_lots)
+    _judge_parent(engine, engine.parent_side, engine.parent_lots)
     engine.parent_ts = ts
     engine.parent_side = side
     engine.parent_lots = size
 
 
 @njit(cache=True)
-def judge_parent(engine, side, lots):  # type: ignore[no-untyped-def]
+def _judge_parent(engine, side, lots):  # type: ignore[no-untyped-def]
     """Count a complete parent order (0 lots: none), and whether its size is large."""
     if lots == 0:
         return
-    quantile = engine.large
-    large = lots > quantile.value
-    leaving = large_trades.exchange(quantile, engine.large_ring, lots)
-    if max(leaving, lots) >= quantile.floor:
-        large_trades.reorder(quantile, engine.large_ring, engine.large_top, leaving, lots)
+    large = large_trades.add_size(engine.large, engine.large_ring, engine.large_top, lots)
     if engine.on.tape:
         windows.add_parent(engine.tape, lots, side, large)
 

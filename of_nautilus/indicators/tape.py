@@ -1,9 +1,12 @@
 """The recent tape as Nautilus indicators: rolling flow, and large trades in it."""
 
-import math
 from typing import ClassVar
 
-from of_nautilus.core.large_trades import new_size_quantile, step_size_quantile
+from of_nautilus.core.large_trades import (
+    new_size_quantile,
+    read_quantile,
+    step_size_quantile,
+)
 from of_nautilus.core.parents import new_parent, step_parent
 from of_nautilus.core.record import State
 from of_nautilus.core.sessions import SECOND
@@ -128,7 +131,8 @@ class RollingFlow(TradeIndicator):
     @property
     def large_threshold(self) -> float:
         """The size above which a parent order is large, base units."""
-        return float(self._large[0]["value"][0]) * float(self._scale.lot)
+        state, _, top = self._large
+        return float(read_quantile(state[0], top)) * float(self._scale.lot)
 
     @property
     def large_buy(self) -> float:
@@ -147,8 +151,7 @@ class RollingFlow(TradeIndicator):
         lots = round(size * self._lots_per_unit)
         if step_parent(self._parent, self._completed, ts, ticks, lots, side):
             order = self._completed[0]
-            above = step_size_quantile(*self._large, order.lots)
-            large = not math.isnan(above) and order.lots > above
+            large = step_size_quantile(*self._large, order.lots)
             step_window_parent(self._windows, order.lots, order.side, large)
         while step_windows(self._windows, self._ring, self._tails, ts, ticks, lots, side) < 0:
             self._ring = grow_ring(self._windows, self._ring)

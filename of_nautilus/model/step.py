@@ -63,11 +63,8 @@ def end_parent(s, parents):  # type: ignore[no-untyped-def]
     count = large.seen
     if count >= 30 and lots * count > 2 * s.large_lots:
         s.big_ts = s.parent_ts
-    is_large = lots > large.value
-    leaving = large_trades.exchange(large, s.large_ring, lots)
-    s.large_lots += lots - leaving
-    if max(leaving, lots) >= large.floor:
-        large_trades.reorder(large, s.large_ring, s.large_top, leaving, lots)
+    s.large_lots += lots - large_trades.oldest_size(large, s.large_ring)
+    is_large = large_trades.add_size(large, s.large_ring, s.large_top, lots)
     windows.add_trade(s.parents, parents, s.parent_ts, s.parent_price, 1, s.parent_side)
     windows.add_parent(s.parents, lots, s.parent_side, is_large)
     s.parent_lots = 0
@@ -253,7 +250,9 @@ def close_bar(state, cells, closed, rules, deltas):  # type: ignore[no-untyped-d
     bar.close_ts = min(bar.close_ts, s.session_end)
     closed[0] = bar
     impact.add_bar(s.amihud, s.amihud_ring, bar.close, bar.dollars)
-    rule.own_min = max(1, int(s.large.value)) if s.large.seen >= s.large.window else 1
+    rule.own_min = 1
+    if s.large.seen >= s.large.window:
+        rule.own_min = max(1, int(large_trades.read_quantile(s.large, s.large_top)))
     used = cells[bar.low_row - bar.base_row : bar.high_row - bar.base_row + 1]
     flags = np.zeros(len(used), np.int8)
     flag_rows(rule, used, flags)
