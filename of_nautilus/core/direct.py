@@ -89,3 +89,18 @@ def _array_of(places: Places, i: int, dtype: Any) -> Any:
 
 # Array `i`, of a dtype, of the `Places` that `direct` handed over.
 array_at = _array_of if config.DISABLE_JIT else _array_at
+
+
+@njit(inline="always")
+def _table_within(array, start, rows, columns):  # type: ignore[no-untyped-def]
+    first = np.int64(array.ctypes.data) + start * array.itemsize
+    return carray(_pointer(first), (rows, columns), array.dtype)
+
+
+def _view_within(array: Any, start: int, rows: int, columns: int) -> Any:
+    return array[start : start + rows * columns].reshape((rows, columns))
+
+
+# The part of a flat array from `start` on as a table. It does not keep the array alive: to cut and
+# reshape one that does costs more than a step.
+table_within = _view_within if config.DISABLE_JIT else _table_within

@@ -10,7 +10,7 @@ from numba import njit
 
 from of_nautilus.core import delta, footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.delta import CVD
-from of_nautilus.core.direct import array_at
+from of_nautilus.core.direct import array_at, table_within
 from of_nautilus.core.footprint import BAR
 from of_nautilus.core.impact import KYLE, ROLL
 from of_nautilus.core.large_trades import SIZE_QUANTILE
@@ -211,10 +211,7 @@ def _judge_parent(engine, side, lots):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def piece(engine, arena, i):  # type: ignore[no-untyped-def]
     """One growable array out of the arena that holds them all: each argument of a call costs."""
-    start = engine.layout[i, 0]
-    rows = engine.layout[i, 1]
-    columns = engine.layout[i, 2]
-    return arena[start : start + rows * columns].reshape((rows, columns))
+    return table_within(arena, engine.layout[i, 0], engine.layout[i, 1], engine.layout[i, 2])
 
 
 @njit(cache=True)
