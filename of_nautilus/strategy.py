@@ -262,7 +262,9 @@ class OrderFlowStrategy(Strategy):
     def _last_price(self) -> int:
         """Return the newest price, ticks; 0 before any. It is decoded when somebody asks."""
         if self._newest is not None:
-            self._last = self._ticks(self._newest.price.as_decimal())
+            # The nearest tick, of the host's integers: what a decimal costs is paid every second.
+            step = self._instrument.price_increment.raw
+            self._last = (2 * self._newest.price.raw + step) // (2 * step)
             self._newest = None
         return self._last
 

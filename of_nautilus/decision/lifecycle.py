@@ -352,10 +352,18 @@ class _Step(Stepper):
 def at_rest(state: State, config: LifecycleConfig) -> bool:
     """Return whether no mark can do anything, at whatever price and time it comes.
 
-    A trade is open, its stop and target are accepted, and nothing else is at the venue or awaited.
-    An open trade is looked at every second, and nearly always it is so.
+    Either nothing is open, and nothing at the venue or awaited; or a trade is open, its stop and
+    target are accepted, and there is nothing else. What is open is looked at every second, and
+    nearly always it is so.
     """
     orders = state.orders
+    if state.phase in (Phase.NONE, Phase.WATCHING):
+        return (
+            orders.idle
+            and not orders.exit_refusals
+            and not orders.bought_qty
+            and not orders.sold_qty
+        )
     return (
         state.phase in IN_TRADE
         and not state.target_lost

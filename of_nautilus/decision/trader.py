@@ -96,6 +96,7 @@ class TradeManager:
         self.sessions: list[SessionProfile] = []
         self.bias = Bias(Direction.NEUTRAL, 0.0)
         self.ledger = DayLedger()
+        self._judged: DayLedger | None = None
         self.session_end_ns: int | None = None
         self.price: int | None = None
         self.r1 = math.nan
@@ -137,7 +138,7 @@ class TradeManager:
             bar.open_ns, bar.ts, low, high, close, self._break_distance()
         )
         self._check_limits(bar.ts)
-        self._step(Mark(bar.ts, close, low, high))
+        self._mark(bar.ts, close, low, high)
         for signal in sorted(seen, key=self._rank):
             self._take(signal)
         self._watch(bar.ts, close)
@@ -158,8 +159,8 @@ class TradeManager:
         self.price = self.price if price is None else price
         self._new_day(ts)
         self._check_limits(ts)
-        if self.price is not None and not at_rest(self.state, self.settings.lifecycle):
-            self._step(Mark(ts, self.price, self.price, self.price))
+        if self.price is not None:
+            self._mark(ts, self.price, self.price, self.price)
         if price is not None:
             self._watch(ts, price)
         return self._flush()
@@ -431,14 +432,16 @@ class TradeManager:
 
     def _check_limits(self, ts: int) -> None:
         """Close what must not stay open: the day's halt, the session's end."""
-        price = self.price or 0
-        open_pnl = self.market.tick_value * self.state.open_pnl(price) - self.state.orders.fees
-        ledger = check_halt(self.ledger, open_pnl, self.settings.gate)
-        if ledger.halt and not self.ledger.halt:
-            self._out.append(Halted(ts, ledger.halt, ledger.realized, ledger.losses))
-        self.ledger = ledger
+        orders = self.state.orders
+        if self.ledger is not self._judged or orders.bought_qty or orders.sold_qty:
+            money = self.market.tick_value * self.state.open_pnl(self.price or 0) - orders.fees
+            ledger = check_halt(self.ledger, money, self.settings.gate)
+            if ledger.halt and not self.ledger.halt:
+                self._out.append(Halted(ts, ledger.halt, ledger.realized, ledger.losses))
+            # While nothing is bought or sold, only another ledger is judged otherwise.
+            self.ledger = self._judged = ledger
         if self._resting(ts):
-            self._force_close(ts, ledger.halt or "session_end")
+            self._force_close(ts, self.ledger.halt or "session_end")
 
     def _resting(self, ts: int) -> bool:
         """Whether nothing may be open: the day is halted, or the session is about to end."""
@@ -456,6 +459,10 @@ class TradeManager:
         plan = self.state.plan
         self.state, commands = step(self.state, event, self.settings.lifecycle)
         self._collect(commands, plan, event.ts)
+
+    def _mark(self, ts: int, price: int, low: int, high: int) -> None:
+        if not at_rest(self.state, self.settings.lifecycle):
+            self._step(Mark(ts, price, low, high))
 
     def _collect(self, commands: Iterable[Command], plan: Plan | None, ts: int) -> None:
         for command in commands:
