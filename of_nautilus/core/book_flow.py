@@ -16,10 +16,10 @@ from of_nautilus.core import book_measures, book_tracker, ofi, resilience
 from of_nautilus.core.book import BOOK, DELTA_COLUMNS, apply_delta, apply_depth, new_top, read_top
 from of_nautilus.core.book_measures import SPREAD, depth_of
 from of_nautilus.core.book_tracker import TRACKER, add_change, add_snapshot_level
-from of_nautilus.core.direct import direct
+from of_nautilus.core.direct import Places, array_at, cube_at, direct, table_at
 from of_nautilus.core.ladder import grow_far
 from of_nautilus.core.ofi import OFI
-from of_nautilus.core.record import Ints, State, allocate, digest, record
+from of_nautilus.core.record import INT, Ints, State, allocate, digest, record
 from of_nautilus.core.resilience import RESILIENCE
 from of_nautilus.core.ticks import steps_of, whole_microseconds
 
@@ -148,11 +148,27 @@ def add_delta(  # type: ignore[no-untyped-def]
     return 0
 
 
+@njit(inline="always")
+def _placed(places):  # type: ignore[no-untyped-def]
+    """Return the arrays of `BookArrays`, the record before them, read where they lie."""
+    return (
+        array_at(places, 0, BOOK_FLOW)[0],
+        table_at(places, 1, INT),
+        table_at(places, 2, INT),
+        cube_at(places, 3, INT),
+        cube_at(places, 4, INT),
+        table_at(places, 5, INT),
+        table_at(places, 6, INT),
+        table_at(places, 7, INT),
+        table_at(places, 8, INT),
+        cube_at(places, 9, INT),
+    )
+
+
 @njit(cache=True)
-def _run(state, arrays, deltas, start, stop):  # type: ignore[no-untyped-def]
+def _run(places, deltas, start, stop):  # type: ignore[no-untyped-def]
     """Take the deltas from `start` to `stop`: `stop`, or a GROW code and where to go on."""
-    flow = state[0]
-    window, blocks, far, top, rows, history, prints, flows, consumed = arrays
+    flow, window, blocks, far, top, rows, history, prints, flows, consumed = _placed(places)
     for i in range(start, stop):
         code = add_delta(
             flow, window, blocks, far, top, rows, history, prints, flows, consumed,
@@ -164,18 +180,16 @@ def _run(state, arrays, deltas, start, stop):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _step_trade(state, window, far, prints, flows, ts, price, size, side):  # type: ignore[no-untyped-def]
-    return add_trade(state[0], window, far, prints, flows, ts, price, size, side)
+def _step_trade(places, ts, price, size, side):  # type: ignore[no-untyped-def]
+    flow, window, _, far, _, _, _, prints, flows, _ = _placed(places)
+    return add_trade(flow, window, far, prints, flows, ts, price, size, side)
 
 
 @njit(cache=True)
-def _step_tick(  # type: ignore[no-untyped-def]
-    state, window, far, prints, flows, ts, price, tick, size, lot, side
-):
+def _step_tick(places, ts, price, tick, size, lot, side):  # type: ignore[no-untyped-def]
     ticks, _ = steps_of(price, tick)
     lots, _ = steps_of(size, lot)
-    flow = state[0]
-    return add_trade(flow, window, far, prints, flows, whole_microseconds(ts), ticks, lots, side)
+    return _step_trade(places, whole_microseconds(ts), ticks, lots, side)
 
 
 @njit(cache=True)
@@ -284,11 +298,11 @@ class BookFlow:
 
     def _bind(self) -> None:
         """Hand the arrays to the compiled code; to be done when one is another."""
-        traded = self.state, self.window, self.far, self.prints, self.flows
-        self._trade = direct(_step_trade, traded, 0, 0, 0, 0)
-        self._tick = direct(_step_tick, traded, 0, 0.0, 0.0, 0.0, 0.0, 0)
-        whole = self.state, self.arrays
-        self._run = direct(_run, whole, np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
+        self._places = Places(self.state, *self.arrays)
+        owned = (self._places,)
+        self._trade = direct(_step_trade, owned, 0, 0, 0, 0)
+        self._tick = direct(_step_tick, owned, 0, 0.0, 0.0, 0.0, 0.0, 0)
+        self._run = direct(_run, owned, np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)
 
     @property
     def arrays(self) -> BookArrays:

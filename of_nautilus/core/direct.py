@@ -57,15 +57,17 @@ def _machine_code(function: Any, *kinds: Any) -> Callable[..., Any]:
 
 
 class Places:
-    """Where some flat arrays lie: all that compiled code needs to find them, as one number.
+    """Where some arrays lie: all that compiled code needs to find them, as one number.
 
-    Handing over an array costs 50 ns, for the allocation that counts its references; an address is
-    an integer. The arrays are kept here, must be contiguous, and stay where they are.
+    Handing over an array costs 50 ns, for the allocation that counts its references, and counting
+    them in the compiled code costs again; an address is an integer. The arrays are kept here, have
+    at most three dimensions, must be contiguous, and stay where they are.
     """
 
     def __init__(self, *arrays: np.ndarray[Any, Any]) -> None:
         self.arrays = arrays
-        self._table = np.array([(array.ctypes.data, len(array)) for array in arrays], np.int64)
+        rows = [(a.ctypes.data, *a.shape, *(1,) * (3 - a.ndim)) for a in arrays]
+        self._table = np.array(rows, np.int64)
         self.address = int(self._table.ctypes.data)
 
 
@@ -78,17 +80,38 @@ def _pointer(typing, address):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
+def _place(address, i):  # type: ignore[no-untyped-def]
+    table = carray(_pointer(address), (i + 1, 4), np.int64)
+    return _pointer(table[i, 0]), table[i, 1], table[i, 2], table[i, 3]
+
+
+@njit(inline="always")
 def _array_at(address, i, dtype):  # type: ignore[no-untyped-def]
-    table = carray(_pointer(address), (i + 1, 2), np.int64)
-    return carray(_pointer(table[i, 0]), table[i, 1], dtype)
+    start, length, _, _ = _place(address, i)
+    return carray(start, length, dtype)
+
+
+@njit(inline="always")
+def _table_at(address, i, dtype):  # type: ignore[no-untyped-def]
+    start, rows, columns, _ = _place(address, i)
+    return carray(start, (rows, columns), dtype)
+
+
+@njit(inline="always")
+def _cube_at(address, i, dtype):  # type: ignore[no-untyped-def]
+    start, layers, rows, columns = _place(address, i)
+    return carray(start, (layers, rows, columns), dtype)
 
 
 def _array_of(places: Places, i: int, dtype: Any) -> Any:
     return places.arrays[i]
 
 
-# Array `i`, of a dtype, of the `Places` that `direct` handed over.
+# Array `i`, of a dtype and of one, two or three dimensions, of the `Places` that `direct` handed
+# over.
 array_at = _array_of if config.DISABLE_JIT else _array_at
+table_at = _array_of if config.DISABLE_JIT else _table_at
+cube_at = _array_of if config.DISABLE_JIT else _cube_at
 
 
 @njit(inline="always")
