@@ -56,7 +56,7 @@ def scanner_row(market: MarketState, now: int) -> Json:
         "priority": row.priority,
         "steps": list(row.steps),
         "phase": str(market.phase or "NONE"),
-        "levels": len(market.levels),
+        "levels": len(market.qualified),
         "last": _price(market, market.last),
         "nearest": _price(market, None if nearest is None else nearest.price),
         "distance_ticks": away,
@@ -277,8 +277,8 @@ def status(market: MarketState, now: int) -> Json:
     texts = [""] * len(STEPS)
     if own is not None:
         texts[0] = f"{own.shape} profile, {own.direction}, {own.confidence:.0f} %"
-    if market.levels:
-        texts[1] = f"{len(market.levels)} levels"
+    if market.qualified:
+        texts[1] = f"{len(market.qualified)} levels"
     if nearest is not None and market.last is not None:
         away = abs(nearest.price - market.last)
         texts[2] = f"{nearest.kind} {market.units.price(nearest.price)}, {away} ticks away"

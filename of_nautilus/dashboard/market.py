@@ -26,8 +26,7 @@ from of_nautilus.data import (
     SessionRoll,
     TradeTransition,
 )
-from of_nautilus.decision.levels import LevelConfig, reach
-from of_nautilus.decision.status import ScannerRow, status_of, steps_done
+from of_nautilus.decision.status import ScannerRow, stand
 from of_nautilus.decision.table import IN_TRADE, Phase
 from of_nautilus.engine import (
     BarClosed,
@@ -318,30 +317,29 @@ class MarketState:
         return self.feed is None or self.feed.state == LIVE
 
     @property
+    def qualified(self) -> list[LevelEvent]:
+        """The levels that may be traded: the others are there to be watched."""
+        return [level for level in self.levels.values() if level.side]
+
+    @property
     def nearest(self) -> LevelEvent | None:
-        """The level nearest to the last price."""
+        """The qualified level nearest to the last price."""
         last = self.last
         if last is None:
             return None
-        return min(self.levels.values(), key=lambda level: abs(level.price - last), default=None)
+        return min(self.qualified, key=lambda level: abs(level.price - last), default=None)
 
     def row(self, now: int) -> ScannerRow:
         """Return where the market stands at `now`, ns UTC."""
-        levels = len(self.levels)
-        nearest, last = self.nearest, self.last
-        near = False
-        if nearest is not None and last is not None:
-            r1 = self._r1 if self._r1 == self._r1 else 0.0
-            near = abs(nearest.price - last) <= reach(last, r1, LevelConfig(), watching=True)
-        status = status_of(
+        status, done = stand(
             self.phase,
+            price=self.last,
+            levels=[level.price for level in self.qualified],
+            r1=self._r1,
             has_profile=bool(self.bars.closed) or self.last is not None,
+            has_frame=self.bias is not None or len(self.sessions) > 1,
             stale=self.last_ts > 0 and (now - self.last_ts > STALE or not self.trusted),
-            levels=levels,
-            near=near,
         )
-        has_frame = self.bias is not None or len(self.sessions) > 1
-        done = steps_done(self.phase or Phase.NONE, has_frame=has_frame, levels=levels, near=near)
         return ScannerRow(self.symbol, status, done)
 
 
