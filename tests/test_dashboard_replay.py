@@ -1,7 +1,7 @@
 """What a replay shows, beside the catalog: ids, key prices, signals; and how its time goes."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,21 @@ import pytest
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard.app import make_app
+from of_nautilus.dashboard.channels import CHANNELS
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
-from of_nautilus.data import FootprintBar, SessionRoll
+from of_nautilus.data import (
+    FLOW_TYPES,
+    OPERATION_TYPES,
+    STRATEGY_TYPES,
+    FootprintBar,
+    LevelEvent,
+    SessionRoll,
+    TradeTransition,
+)
 from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
-from of_nautilus.ingest.columns import TradeColumns
-from of_nautilus.journal import Parts
+from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
+from of_nautilus.journal import Parts, read_journal
 from tests.report_catalog import (
     INSTRUMENT,
     MINUTE,
@@ -157,3 +166,102 @@ def test_signals_are_found_where_no_journal_tells_them(tmp_path: Path) -> None:
         (s["ts"], s["pattern"], s["side"], round(s["price"] * 10)) for s in told["signals"]
     )
     assert shown == want
+
+
+# -- no look-ahead, and no memory of how a moment was reached --------------------------------------
+
+SHOWN = [
+    "/api/instruments", "/api/scanner", f"/api/candles/{NAME}?count=3000",
+    f"/api/candles/{NAME}?tf=300&range=3000", f"/api/delta/{NAME}?count=3000",
+    f"/api/footprint/{NAME}?count=500", f"/api/footprint/{NAME}?count=500&rows=2&tf=300",
+    f"/api/volume-profile/{NAME}?days=9", f"/api/volume-profile/{NAME}?range=3000",
+    f"/api/markers/{NAME}?count=2000", f"/api/signals/{NAME}?limit=2000", f"/api/bias/{NAME}",
+    f"/api/trade/{NAME}?limit=2000", f"/api/strategy-status/{NAME}",
+    f"/api/orderbook/{NAME}?history=600", f"/api/tape/{NAME}?count=2000",
+    f"/api/microstructure/{NAME}", "/api/stats",
+]  # fmt: skip
+
+
+def shown(source: ReplaySource) -> dict[str, Any]:
+    """All that REST and the channels say of the markets now."""
+    told: dict[str, Any] = dict(zip(SHOWN, ask(source, *SHOWN), strict=True))
+    told["/api/stats"] = told["/api/stats"]["instruments"]
+    for name, channel in CHANNELS.items():
+        if not channel.of_all:
+            told[name] = channel.make(source, NAME, 300 if channel.with_tf else 0).snapshot()
+    return told
+
+
+def until(columns: Any, at: int) -> Any:
+    """The rows of trades or books up to a time."""
+    past = columns.ts_event <= at
+    arrays = [field.name for field in fields(columns) if np.ndim(getattr(columns, field.name))]
+    return replace(columns, **{name: getattr(columns, name)[past] for name in arrays})
+
+
+def write_cut(
+    folder: Path, trades: TradeColumns, deltas: DeltaColumns, journal: Path, at: int
+) -> Path:
+    """Write a catalog that ends at a moment, with what had been published by then."""
+    write_market(folder, until(trades, at), until(deltas, at))
+    parts = Parts(folder)
+    for kind in (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES):
+        rows = read_journal(journal, kind, NAME)
+        for row in rows[rows["ts_init"] <= at].to_dict("records"):
+            parts.add(kind.from_dict(row))
+    parts.write(START + 10**18)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["journal", "hours", "trades"])
+def test_what_comes_after_a_moment_changes_nothing_of_it(tmp_path: Path, kind: str) -> None:
+    """A replay up to a moment shows what a replay of a catalog that ends there shows."""
+    trades, deltas = walk(15_000, MINUTES), books(MINUTES)
+    whole = write_market(tmp_path / "whole", trades, deltas)
+    if kind == "hours":
+        write_flow(whole, trades)
+    elif kind == "journal":
+        price = int(trades.price[1_000])
+        spans = [(START + (14 * k + 3) * MINUTE, START + (14 * k + 9) * MINUTE) for k in range(10)]
+        write_journal(
+            whole, trades, [trade(k, *span, price, price + 40) for k, span in enumerate(spans)]
+        )
+        parts = Parts(whole)
+        about: dict[str, Any] = {
+            "instrument_id": INSTRUMENT.id, "strategy_id": "S-001", "tick": 0.1
+        }  # fmt: skip
+        for span in spans:
+            for at, target in zip(span, ("POSITION_OPEN", "NONE"), strict=True):
+                parts.add(TradeTransition(ts_event=at, ts_init=at, target=target, **about))
+                side: dict[str, Any] = {"kind": "VAL", "price": price, "side": 1}
+                what = "born" if target != "NONE" else "broken"
+                parts.add(
+                    LevelEvent(ts_event=at, ts_init=at, what=what, level="V", **side, **about)
+                )
+        parts.write(START + 10**18)
+    seen = []
+    # The end of a catalog is its last trade. The second is the first of a bar.
+    first_of_bar = int(np.flatnonzero(np.diff(trades.ts_event // MINUTE))[70]) + 1
+    for number in (40, first_of_bar, 7_777, 14_000):
+        at = int(trades.ts_event[number])
+        cut = write_cut(tmp_path / str(number), trades, deltas, whole, at)
+        one, other = shown(replayed(whole, at)), shown(replayed(cut, at))
+        for path, told in one.items():
+            assert told == other[path], (path, number)
+        seen.append(one)
+    for path in SHOWN if kind == "journal" else ():
+        assert any(each[path] != seen[0][path] for each in seen[1:]), f"{path} says nothing"
+
+
+@pytest.mark.parametrize("step", [0.02, 0.31, 1.0])
+def test_how_a_moment_was_reached_changes_nothing_of_it(journaled: Path, step: float) -> None:
+    at = START + 97 * MINUTE + 123 * 10**6
+    played = replayed(journaled, at - 8 * MINUTE)
+    played.act("speed", None, 100 if step < 1 else 200)
+    played.act("play", None, None)
+    while played.now_ns < at:
+        played.advance(min(step, (at - played.now_ns) / (200e9 if step == 1 else 100e9)))
+    played.act("pause", None, None)
+    one, other = shown(played), shown(replayed(journaled, at))
+    for path, told in one.items():
+        assert told == other[path], path

@@ -387,7 +387,7 @@ def feed(market: MarketState, now: int, *, live: bool, missed: int) -> Json:
         "symbol": market.symbol,
         "trades": market.trade_count,
         "trades_per_second": round(int((market.prints["ts"] > recent).sum()) / 10, 1),
-        "book_messages": market.book_count,
+        "books": market.book_count,
         "bars": len(market.bars.closed),
         "signals": market.signal_count,
         "last_time": ms(market.last_ts) if market.last_ts else None,

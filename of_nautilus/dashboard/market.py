@@ -115,7 +115,8 @@ class MarketState:
         self.moves: deque[tuple[int, TradeTransition]] = deque(maxlen=MOST_MOVES)
         self.feed: FeedStatus | None = None
         self.books: deque[BookSeen] = deque(maxlen=MOST_BOOKS)
-        self.book_count = 0
+        self.book_count = self.book_serial = 0
+        self._book_kept = False
         self.signal_count = 0
         self.serial = 0
         self._from_start = from_start
@@ -149,12 +150,20 @@ class MarketState:
         self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
         self._open_at = -1
 
-    def take_book(self, ts: int, levels: Ints) -> None:
-        """Take the best levels as `core.book.read_top` writes them."""
-        thin = float(thin_limit_of(levels, 0)), float(thin_limit_of(levels, 1))
-        self.books.append(BookSeen(ts, levels, thin))
-        self.book_count += 1
+    def take_book(self, ts: int, levels: Ints | None, *, again: bool = False) -> None:
+        """Take the best levels as `core.book.read_top` writes them; None if not to be trusted.
+
+        `again`: in place of those that were taken before.
+        """
+        if again and self._book_kept:
+            self.books.pop()
+        self.book_count += not again
+        self.book_serial += 1
         self.last_ts = max(self.last_ts, ts)
+        self._book_kept = levels is not None
+        if levels is not None:
+            thin = float(thin_limit_of(levels, 0)), float(thin_limit_of(levels, 1))
+            self.books.append(BookSeen(ts, levels, thin))
 
     def take(self, data: Any) -> None:
         """Take what a node has published."""
