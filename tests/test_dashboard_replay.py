@@ -14,6 +14,7 @@ from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard.app import make_app
 from of_nautilus.dashboard.channels import CHANNELS
+from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
 from of_nautilus.data import (
@@ -65,9 +66,15 @@ def replayed(catalog: Path, at: int = AT) -> ReplaySource:
     return source
 
 
-def write_flow(catalog: Path, trades: TradeColumns) -> list[SessionRoll]:
+HOURS = FlowConfig(session="1h", profile_row_ticks=7)
+FIVES = FlowConfig(session="1h", bar_size=300.0, ticks_per_row=5, profile_row_ticks=10)
+
+
+def write_flow(
+    catalog: Path, trades: TradeColumns, config: FlowConfig = HOURS
+) -> list[SessionRoll]:
     """Write what an actor with sessions of an hour publishes; return the sessions."""
-    engine = FlowEngine(SCALE, FlowConfig(session="1h", profile_row_ticks=7))
+    engine = FlowEngine(SCALE, config)
     parts = Parts(catalog)
     rolls: list[SessionRoll] = []
     ended: SessionClosed | None = None
@@ -173,7 +180,7 @@ def test_signals_are_found_where_no_journal_tells_them(tmp_path: Path) -> None:
 SHOWN = [
     "/api/instruments", "/api/scanner", f"/api/candles/{NAME}?count=3000",
     f"/api/candles/{NAME}?tf=300&range=3000", f"/api/delta/{NAME}?count=3000",
-    f"/api/footprint/{NAME}?count=500", f"/api/footprint/{NAME}?count=500&rows=2&tf=300",
+    f"/api/footprint/{NAME}?count=500", f"/api/footprint/{NAME}?count=500&rows=10&tf=300",
     f"/api/volume-profile/{NAME}?days=9", f"/api/volume-profile/{NAME}?range=3000",
     f"/api/markers/{NAME}?count=2000", f"/api/signals/{NAME}?limit=2000", f"/api/bias/{NAME}",
     f"/api/trade/{NAME}?limit=2000", f"/api/strategy-status/{NAME}",
@@ -265,3 +272,35 @@ def test_how_a_moment_was_reached_changes_nothing_of_it(journaled: Path, step: f
     one, other = shown(played), shown(replayed(journaled, at))
     for path, told in one.items():
         assert told == other[path], path
+
+
+def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
+    """From the start on, where no bar has closed yet, and by one who is not told of it before."""
+    trades = walk(15_000, MINUTES)
+    write_flow(write_market(tmp_path, trades), trades, FIVES)
+    at = START + 22 * MINUTE
+    played = replayed(tmp_path, START + MINUTE)
+    assert [each["bar_seconds"] for each in ask(played, "/api/stats")[0]["instruments"]] == [300]
+    played.act("speed", None, 100)
+    played.act("play", None, None)
+    while played.now_ns < at:
+        played.advance(min(0.1, (at - played.now_ns) / 100e9))
+    played.act("pause", None, None)
+    one = shown(played)
+    assert one == shown(replayed(tmp_path, at))
+    assert [bar["time"] for bar in one["candle"]["candles"]] == [
+        (START + k * 5 * MINUTE) // MS for k in range(5)
+    ]
+    # As beside a node: the trades come, and the first bar after them.
+    (recorded,) = (RecordedMarket(each) for each in catalog_markets(tmp_path, None, None))
+    own = played.markets[NAME]
+    market = MarketState(NAME, recorded.units, recorded.currency, from_start=True)
+    first = next(event for event in recorded.events if isinstance(event, FootprintBar))
+    for start in range(0, own.trade_count, 100):
+        rows = recorded.trades[start : min(start + 100, own.trade_count)]
+        market.take_trades(rows)
+        if market.last_ts >= first.ts_init and not market.epoch:
+            market.take(first)
+    market.refresh()
+    assert market.epoch == 1
+    assert market.bars.at(300, 9) == own.bars.at(300, 9)

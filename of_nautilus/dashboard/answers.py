@@ -389,6 +389,7 @@ def feed(market: MarketState, now: int, *, live: bool, missed: int) -> Json:
         "trades_per_second": round(int((market.prints["ts"] > recent).sum()) / 10, 1),
         "books": market.book_count,
         "bars": len(market.bars.closed),
+        "bar_seconds": market.bars.seconds,
         "signals": market.signal_count,
         "last_time": ms(market.last_ts) if market.last_ts else None,
         "lag_ms": max(0, ms(now) - ms(market.last_ts)) if live and market.last_ts else None,

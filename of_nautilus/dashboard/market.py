@@ -11,7 +11,7 @@ from of_nautilus.core.book_measures import thin_limit_of
 from of_nautilus.core.footprint import BarKind, ClosedBar
 from of_nautilus.core.record import Ints
 from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
-from of_nautilus.dashboard.bars import BarBook
+from of_nautilus.dashboard.bars import USUAL, BarBook, Shape
 from of_nautilus.dashboard.units import Units
 from of_nautilus.data import (
     LIVE,
@@ -42,6 +42,7 @@ MOST_PRINTS, MOST_SIGNALS, MOST_TRADES, MOST_MOVES, MOST_BOOKS = 5_000, 1_000, 2
 MOST_SESSIONS = 30
 STALE = 5 * MINUTE
 WINDOW_S = 60
+MOST_UNSHAPED = 200_000  # trades that are kept until a bar's shape is known
 _GONE = ("broken", "retired")
 _RANK = {phase: rank for rank, phase in enumerate((*Phase,))}
 
@@ -95,11 +96,21 @@ class MarketState:
     currency : str
     from_start : bool
         Whether the first trade taken is the first of its bar; if not, that bar is not kept.
+    shape : Shape, optional
+        Of the bars that will be told; absent: as the first that is told.
     """
 
-    def __init__(self, symbol: str, units: Units, currency: str, *, from_start: bool) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        units: Units,
+        currency: str,
+        *,
+        from_start: bool,
+        shape: Shape | None = None,
+    ) -> None:
         self.symbol, self.units, self.currency = symbol, units, currency
-        self.bars = BarBook(units)
+        self.bars = BarBook(units, shape or USUAL)
         self.prints: Any = np.zeros(0, PRINT)
         self.trade_count = 0
         self.last: int | None = None
@@ -119,9 +130,11 @@ class MarketState:
         self._book_kept = False
         self.signal_count = 0
         self.serial = 0
-        self._from_start = from_start
+        self._whole_first = self._from_start = from_start
         self._rolls_told = False
-        self._shape: tuple[int, int, int] | None = None
+        self._shaped = shape is not None
+        self._unshaped: list[Any] = []
+        self.epoch = 0  # how often all bars were made anew
         self._r1 = float("nan")
         self._profile_rows: int | None = None
         self._engine: FlowEngine | None = None
@@ -135,6 +148,18 @@ class MarketState:
         """Take trades, rows of `PRINT` in the order of time."""
         if not len(rows):
             return
+        if not self._shaped:
+            self._unshaped.append(rows)
+            while sum(map(len, self._unshaped)) > MOST_UNSHAPED:
+                del self._unshaped[0]
+                self._whole_first = False
+        self._run(rows)
+        self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
+        self.trade_count += len(rows)
+        self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
+        self._open_at = -1
+
+    def _run(self, rows: Any) -> None:
         engine = self._engine = self._engine or self._new_engine()
         for event in engine.run_trades(
             *(np.ascontiguousarray(rows[name]) for name in ("ts", "price", "size", "side"))
@@ -145,10 +170,6 @@ class MarketState:
                 self._cvd_ahead = 0
                 if not self._rolls_told:
                     self._begin(event.ts, event.end)
-        self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
-        self.trade_count += len(rows)
-        self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
-        self._open_at = -1
 
     def take_book(self, ts: int, levels: Ints | None, *, again: bool = False) -> None:
         """Take the best levels as `core.book.read_top` writes them; None if not to be trusted.
@@ -213,7 +234,7 @@ class MarketState:
                 self.feed = data
 
     def _new_engine(self) -> FlowEngine:
-        kind, length, height = self._shape or (int(BarKind.TIME), 60 * SECOND, 1)
+        kind, length, height = self.bars.shape
         units = self.units
         worth = {BarKind.TIME: 1 / SECOND, BarKind.DOLLAR: units.tick * units.lot}
         worth |= dict.fromkeys((BarKind.VOLUME, BarKind.DELTA), units.lot)
@@ -242,9 +263,12 @@ class MarketState:
 
     def _told_bar(self, data: FootprintBar) -> None:
         shape = data.kind, data.length, data.ticks_per_row
-        if self._shape is None:
-            self._shape = shape
-        if shape != self._shape:
+        if not self._shaped:
+            self._shaped = True
+            if shape != self.bars.shape:
+                self._start_again(shape)
+            self._unshaped.clear()
+        if shape != self.bars.shape:
             return  # another actor's bars of the same market
         self._r1 = data.r1
         self.bars.put(data.bar())
@@ -252,6 +276,17 @@ class MarketState:
         if self.last is None or not self.trade_count:
             self.last = data.close
         self._settle(data.open_ts)
+
+    def _start_again(self, shape: Shape) -> None:
+        """Make bars of the shape that was told from the trades so far, in place of the usual."""
+        self.bars.clear(shape)
+        self._cvds.clear()
+        self._cvd_ahead, self._from_start = 0, self._whole_first
+        self._engine = None
+        for rows in self._unshaped:
+            self._run(rows)
+        self._open_at = -1
+        self.epoch += 1
 
     def _settle(self, open_ts: int) -> None:
         """Let the engine's running delta follow the node's, which may have begun earlier."""

@@ -56,6 +56,8 @@ class RecordedMarket:
         )
         self.trades = _trades(market)
         self.events, self._told_at = _events(market, self.trades)
+        bars = (event for event in self.events if isinstance(event, FootprintBar))
+        self.shape = next(((bar.kind, bar.length, bar.ticks_per_row) for bar in bars), None)
         self.rows, self.books_left_out = _deltas(market)
         self.book_ends = self.rows[:, 6]
         halves = self.book_ends // _BOOK_EVERY
@@ -95,7 +97,11 @@ class Player:
     def __init__(self, recorded: RecordedMarket) -> None:
         self._recorded = recorded
         self.state = MarketState(
-            recorded.symbol, recorded.units, recorded.currency, from_start=True
+            recorded.symbol,
+            recorded.units,
+            recorded.currency,
+            from_start=True,
+            shape=recorded.shape,
         )
         self._trades = self._events = self._rows = self._half = 0
         self._book = _Book()

@@ -43,7 +43,14 @@ class App {
         () => this.instrument.symbol,
         (text) => this.alerts.raise("bias", text, Date.now()),
       );
-    this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => this.alerts.feeds(data));
+    this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => {
+      this.alerts.feeds(data);
+      // A node that began a moment ago has told of no bar yet.
+      for (const { symbol, bar_seconds } of data.instruments) {
+        const own = this.instruments.find((each) => each.symbol === symbol);
+        if (own && own.bar_seconds !== bar_seconds) location.reload();
+      }
+    });
     this.choose(
       instruments.some((each) => each.symbol === settings.symbol)
         ? settings.symbol
