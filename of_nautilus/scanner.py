@@ -101,6 +101,7 @@ class _Known:
             table(kind) for kind in (FootprintBar, SessionRoll, TradeTransition)
         )
         self.level_events = table(LevelEvent)
+        self.framed_by = set(table(DailyBias)["strategy_id"])
         self.traded_by = sorted(
             {
                 strategy
@@ -123,7 +124,8 @@ class _Known:
         levels = list(self._levels(strategy))
         price = int(self.bars["close"].iloc[-1]) if len(self.bars) else None
         nearest = min(levels, key=lambda at: abs(at - price)) if levels and price else None
-        has_frame = bool(len(self.rolls) and (self.rolls["finished_end"] > 0).any())
+        finished = bool(len(self.rolls) and (self.rolls["finished_end"] > 0).any())
+        has_frame = finished or strategy in self.framed_by
         status, done = stand(
             phase,
             price=price,
