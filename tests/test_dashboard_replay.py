@@ -120,7 +120,14 @@ def test_finished_profiles_have_the_key_prices_that_levels_come_from(tmp_path: P
         assert [round(own[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
         volumes = [round(row["volume"] * 1000) for row in own["rows"]][::-1]
         assert volumes == roll.rows().tolist()
-        assert own["row_height"] == pytest.approx(0.7)
+        assert own["row_height"] == own["key_height"] == pytest.approx(0.7)
+    # However the rows are drawn, the profile is read as the levels were.
+    for rows in (1, 5, 50):
+        (other,) = ask(replayed(tmp_path), f"/api/volume-profile/{NAME}?days=9&rows={rows}")
+        for one, same in zip(told["profiles"], other["profiles"], strict=True):
+            assert same["row_height"] == pytest.approx(rows / 10)
+            for name in ("poc", "vah", "val", "shape", "lvn", "key_height", "volume"):
+                assert same[name] == one[name], name
 
 
 @pytest.fixture(scope="module")

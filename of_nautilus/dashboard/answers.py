@@ -88,14 +88,17 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     own = market.bars.between(session.start, end)
     if not own:
         return None
-    bars = Bars.of(own, market.symbol, units.tick, units.lot).coarser(rows // own[0].ticks_per_row)
-    read = read_profile(bars)
-    digits = units.price_digits + 3
+    whole = Bars.of(own, market.symbol, units.tick, units.lot)
+    # However it is drawn, it is read on the rows from which bias and levels come, and its key
+    # prices are the ticks that these name, not the middles of rows.
+    height = market.rows_of(session.rows) if session.rows else market.profile_rows
+    read = read_profile(bars := whole.coarser(height // own[0].ticks_per_row))
     low, bought, sold = bars.profile()
-    # The ticks that bias and levels name, not the middles of rows.
-    keys = key_prices(bought + sold, low, rows) if (bought + sold).any() else (None,) * 3
+    keys = key_prices(bought + sold, low, height) if (bought + sold).any() else (None,) * 3
     poc, val, vah = (None if tick is None else units.price(tick) for tick in keys)
-    lines = zip(read.price.tolist(), read.bought.tolist(), read.sold.tolist(), strict=True)
+    digits = units.price_digits + 3
+    drawn = read if rows == height else read_profile(whole.coarser(rows // own[0].ticks_per_row))
+    lines = zip(drawn.price.tolist(), drawn.bought.tolist(), drawn.sold.tolist(), strict=True)
     return {
         "start": ms(session.start),
         "end": ms(session.end),
@@ -110,6 +113,7 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
         "shape": read.shape,
         "lvn": [round(price, digits) for price in read.low_nodes],
         "volume": units.size(sum(bar.volume for bar in own)),
+        "key_height": round(height * units.tick, digits),
         "row_height": round(rows * units.tick, digits),
         "rows": [
             {

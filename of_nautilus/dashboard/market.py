@@ -49,11 +49,15 @@ _RANK = {phase: rank for rank, phase in enumerate((*Phase,))}
 
 @dataclass(slots=True)
 class Session:
-    """A session: ns UTC; `complete` is False once it is told that data were missing in it."""
+    """A session: ns UTC; `complete` is False once it is told that data were missing in it.
+
+    `rows`: height of the rows on which the node read it once it was over, ticks; 0: not told.
+    """
 
     start: int
     end: int
     complete: bool = True
+    rows: int = 0
 
 
 @dataclass(slots=True)
@@ -205,6 +209,7 @@ class MarketState:
                     self.sessions.clear()
                 if self.sessions and data.finished_start == self.sessions[-1].start:
                     self.sessions[-1].complete = data.complete
+                    self.sessions[-1].rows = data.ticks_per_row
                 if data.finished_end:
                     self._profile_rows = data.ticks_per_row
                 self._begin(data.start, data.end)
@@ -344,8 +349,12 @@ class MarketState:
     @property
     def profile_rows(self) -> int:
         """Height of a profile's rows, ticks: as the node's own, from which its levels come."""
+        return self.rows_of(self._profile_rows or 10 * self.bars.row_ticks)
+
+    def rows_of(self, height: int) -> int:
+        """Return the multiple of a bar's rows that is next to a height, in ticks, from below."""
         own = self.bars.row_ticks
-        return max(1, (self._profile_rows or 10 * own) // own) * own
+        return max(1, height // own) * own
 
     @property
     def large(self) -> int:
