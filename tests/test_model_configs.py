@@ -100,7 +100,7 @@ def test_a_catalog_without_a_book_or_an_instrument(catalog, tmp_path, capsys) ->
             target.symlink_to(kind)
     for where, name, said in (
         (trades_only, DEMO_ID, f"no book of {DEMO_ID}; ingest order book deltas"),
-        (catalog, "OTHER.SIM", "OTHER.SIM"),
+        (catalog, "OTHER.SIM", "no instrument OTHER.SIM; ingest it first"),
         (tmp_path / "none", DEMO_ID, "no catalog there; ingest data into it first"),
     ):
         told = {"catalog": str(where), "instrument_id": name}
@@ -121,6 +121,13 @@ def test_a_session_too_short(catalog, tmp_path, capsys) -> None:
     path = written(tmp_path, catalog=str(catalog), evaluate=rules)
     assert main(["evaluate", path, "--quiet", "--processes", "1"]) == 2
     assert "a model of OTHER.SIM, not of DEMO-PERP.SIM" in capsys.readouterr().err
+    tiny_model(tmp_path / "out" / "model", DEMO_ID)
+    path = written(tmp_path, catalog=str(catalog), evaluate={"rules": {"max_position": 1e-7}})
+    for processes in "12":
+        assert main(["evaluate", path, "--quiet", "--processes", processes]) == 2
+        error = capsys.readouterr().err
+        assert "`max_position` must be at least the lot of 0.001, was 1e-07; mend" in error
+        assert error.count("\n") == 1
 
 
 def test_features_of_another_version(catalog, tmp_path, capsys) -> None:
