@@ -95,6 +95,12 @@ def test_each_screen_draws_without_an_error_and_fits(
         assert colors(picture(browser, f"dashboard_{screen}_{device['width']}")) > 40, screen
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= device["width"], screen
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('.body')]"
+            ".filter((each) => each.scrollWidth > each.clientWidth)"
+            ".map((each) => each.parentElement.getAttribute('aria-label'))"
+        )
+        assert device is PHONE or cut == [], screen
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
 

@@ -285,12 +285,13 @@ def status(market: MarketState, now: int) -> Json:
         texts[1] = f"{len(market.qualified)} levels"
     if nearest is not None and market.last is not None:
         away = abs(nearest.price - market.last)
-        texts[2] = f"{nearest.kind} {market.units.price(nearest.price)}, {away} ticks away"
+        ticks = "1 tick" if away == 1 else f"{away} ticks"
+        texts[2] = f"{nearest.kind} {market.units.price(nearest.price)}, {ticks} away"
     plan = market.open_trade.plan if market.open_trade else None
     if plan is not None:
         texts[3] = f"{plan.pattern}, strength {plan.strength:.0f}"
         texts[4] = f"score {plan.normalized:.0f}, {plan.grade}"
-        texts[5] = str(market.phase)
+        texts[5] = str(market.phase).lower().replace("_", " ")
     return {
         "symbol": market.symbol,
         "status": str(row.status),
