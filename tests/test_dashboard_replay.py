@@ -1,5 +1,6 @@
 """What a replay shows, beside the catalog: ids, key prices, signals; and how its time goes."""
 
+import argparse
 import asyncio
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from of_nautilus.cli import replay as replay_command
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard.app import make_app
@@ -28,6 +30,8 @@ from of_nautilus.data import (
 )
 from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
+from of_nautilus.ingest.instruments import perpetual
+from of_nautilus.ingest.writer import CatalogWriter
 from of_nautilus.journal import Parts, read_journal
 from tests.report_catalog import (
     INSTRUMENT,
@@ -311,3 +315,25 @@ def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
     market.refresh()
     assert market.epoch == 1
     assert market.bars.at(300, 9) == own.bars.at(300, 9)
+
+
+def test_the_days_played_are_the_last_of_the_instruments_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trades, later = walk(200, 5), 10 * 24 * HOUR
+    write_market(tmp_path, trades)
+    with CatalogWriter(tmp_path, perpetual("BTC-PERP.SIM", "BTC", "USDT", "0.1", "0.001")) as other:
+        moved = {"ts_event": trades.ts_event + later, "ts_init": trades.ts_init + later}
+        other.write(replace(trades, **moved))
+    parser = argparse.ArgumentParser()
+    replay_command.add_arguments(parser)
+
+    def markets(*words: str) -> list[str]:
+        args = parser.parse_args([str(tmp_path), *words])
+        return list(replay_command._source(tmp_path, args, "replay").markets)
+
+    assert markets() == ["BTC-PERP.SIM"]
+    assert f"left out: {NAME}, without trades in that time; name" in capsys.readouterr().err
+    assert markets("--instrument", NAME) == [NAME]
+    assert markets("--start", "2024-01-08") == ["BTC-PERP.SIM", NAME]
+    assert capsys.readouterr().err == ""

@@ -148,7 +148,7 @@ class App {
   tabs() {
     $("tabs").replaceChildren(
       ...SCREENS.map(({ name, title }, k) =>
-        el("a", { href: `#${name}`, title: `${title} (${(k + 1) % 10})` }, title),
+        el("a", { href: `#${name}`, title: k < 9 ? `${title} (${k + 1})` : title }, title),
       ),
     );
   }
