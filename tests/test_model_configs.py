@@ -10,6 +10,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.trading.config import StrategyFactory
 
 from of_nautilus.cli.frame import main
+from of_nautilus.cli.model_config import EXAMPLE
 from of_nautilus.demo import DemoConfig, generate
 from of_nautilus.demo.catalog import DEMO_ID, write_catalog
 from of_nautilus.model.config import EvaluateConfig, ModelConfig, load_config
@@ -39,6 +40,16 @@ def test_a_model_config_decodes(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.json")
     assert isinstance(config, ModelConfig)
     assert config.evaluate is not None
+
+
+def test_the_config_that_help_shows_is_one(tmp_path, capsys) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(EXAMPLE)
+    assert load_config(path).evaluate is not None
+    for command in ("features", "train", "evaluate"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert EXAMPLE in capsys.readouterr().out
 
 
 def test_the_paper_config_names_what_can_be_made(tmp_path, monkeypatch) -> None:
