@@ -324,11 +324,11 @@ def test_a_killed_server_is_missed_and_comes_back_without_a_gap(
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     own = Server("replay", str(write_many(tmp_path_factory.mktemp("many") / "catalog")))
     own.start()
-    own.stand_at(START + many_catalog.MINUTES * MINUTE)
     yield own
     own.kill()
 
 
+AT_THE_END = START + many_catalog.MINUTES * MINUTE
 LINES = (
     "return [...document.querySelectorAll('.scanner tbody tr')]"
     ".map((r) => [...r.children].map((c) => c.textContent))"
@@ -339,6 +339,7 @@ LINES = (
 def test_the_scanner_ranks_all_instruments_by_the_apis_numbers(
     browser: Any, many: Server, device: dict[str, Any]
 ) -> None:
+    many.stand_at(AT_THE_END)
     show(browser, many, "scanner", device)
     until(browser, f"return ({LINES[7:]}).length === arguments[0]", len(RANKED))
     rows = many.get("/api/scanner")["rows"]
@@ -391,11 +392,14 @@ def test_an_instrument_is_opened_by_click_and_by_key_and_alone_is_heard(
         last = f"{own['last']:,.{own['price_digits']}f}"
         until(browser, "return document.getElementById('last').textContent === arguments[0]", last)
         assert browser.execute_script("return document.getElementById('symbol').value") == symbol
+        # Of the others their trades alone are heard, for the alerts.
         heard = browser.execute_script(
-            "return [...app.feed.subscriptions.values()].map((each) => each.what.symbol)"
+            "return [...app.feed.subscriptions.values()].map((each) => each.what)"
+            ".filter((each) => each.channel !== 'trade_state').map((each) => each.symbol)"
         )
         assert set(heard) == {symbol, "*"}
 
+    many.stand_at(AT_THE_END)
     show(browser, many, "scanner")
     until(browser, f"return ({LINES[7:]}).length === arguments[0]", len(RANKED))
     browser.find_element("css selector", "[data-symbol='XRP-PERP.SIM']").click()
@@ -414,4 +418,11 @@ def test_an_instrument_is_opened_by_click_and_by_key_and_alone_is_heard(
     assert browser.execute_script(focused) == "BTCUSDT-PERP.BINANCE"
     press(Keys.ENTER)
     opened("BTCUSDT-PERP.BINANCE")
+    assert browser.execute_script("return app.alerts.all.length") == 0
+    many.act("seek", time=(START + 84 * MINUTE + MINUTE // 2) // MS)
+    until(browser, "return app.probe.price.bars.items.length === 85")
+    many.act("speed", speed=200)
+    many.act("play")
+    until(browser, "return app.alerts.all.some((each) => each.text === arguments[0])",
+          "ETH-PERP.SIM: position open")  # fmt: skip
     assert [entry["message"] for entry in browser.get_log("browser")] == []

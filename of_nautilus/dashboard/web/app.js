@@ -13,7 +13,8 @@ import { statusClass } from "./status.js";
 import { isDark, setTheme } from "./theme.js";
 
 const TIMEFRAMES = [1, 5, 15, 60];
-const PROBLEM_MS = 8000;
+const PROBLEM_MS = 8000,
+  MOST_TRADED = 40; // instruments whose trades are told of: a connection has 64 subscriptions
 
 class App {
   constructor() {
@@ -43,6 +44,7 @@ class App {
         () => this.instrument.symbol,
         (text) => this.alerts.raise("bias", text, Date.now()),
       );
+    for (const each of instruments.slice(0, MOST_TRADED)) this.alerts.trades(this.feed, each);
     this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => {
       this.alerts.feeds(data);
       // A node that began a moment ago has told of no bar yet.
