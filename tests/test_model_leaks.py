@@ -1,6 +1,7 @@
 """Nothing of a test reaches its training: what each row was told, and when that was known."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,3 +84,23 @@ def test_what_is_trained_on_is_what_a_live_node_computes(tmp_path: Path) -> None
     live.one_by_one(demo_events(**shape))
     assert kept.ts.tobytes() == live.times.tobytes()
     assert np.ascontiguousarray(kept.rows).tobytes() == live.rows.tobytes()
+
+
+def test_a_sample_weighs_what_its_label_has_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of labels of a minute twelve are alive at a time: each counts a twelfth, more at the ends."""
+    data = made_up(0.05, hours=12)
+    known = training.label(data, CONFIG)
+    (fold,) = training.folds_of(data, known, CONFIG)
+    weights, grow = [], training.lightgbm.train
+
+    def watched(params: Any, rows: Any, *more: Any, **named: Any) -> Any:
+        weights.append(rows.get_weight())
+        return grow(params, rows, *more, **named)
+
+    monkeypatch.setattr(training.lightgbm, "train", watched)
+    training.train_fold(data, known, fold, CONFIG)
+    minute, five, _ = weights
+    assert np.median(minute) == pytest.approx(1 / 12, rel=0.02)
+    assert np.median(five) == pytest.approx(1 / 60, rel=0.02)
+    assert minute[0] > 0.2
+    assert minute[-1] > 0.2
