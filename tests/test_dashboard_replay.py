@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,21 @@ import pytest
 from of_nautilus.cli import replay as replay_command
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
+from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.app import make_app
 from of_nautilus.dashboard.channels import CHANNELS
 from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
+from of_nautilus.dashboard.units import Units
 from of_nautilus.data import (
     FLOW_TYPES,
     OPERATION_TYPES,
     STRATEGY_TYPES,
+    EntryDecision,
     FootprintBar,
     LevelEvent,
+    PatternSignal,
     SessionRoll,
     TradeTransition,
 )
@@ -315,6 +320,22 @@ def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
     market.refresh()
     assert market.epoch == 1
     assert market.bars.at(300, 9) == own.bars.at(300, 9)
+
+
+def test_a_card_names_the_score_that_its_strategy_needs() -> None:
+    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "pattern": "absorption", "side": 1}
+    for at, decision in ((START, "planned"), (START + 1, "score"), (START + 2, "planned")):
+        about |= {"ts_event": at, "ts_init": at}
+        market.take(PatternSignal(reasons="{}", **about))
+        numbers = {"raw": 30.0, "min_score": 55.0} if decision == "score" else {}
+        market.take(
+            EntryDecision(
+                decision=decision, strategy_id="S-001", numbers=json.dumps(numbers), **about
+            )
+        )
+        (*_, card) = market.cards.values()
+        assert answers.card(market, card)["min_score"] == (40.0 if at == START else 55.0)
 
 
 def test_the_days_played_are_the_last_of_the_instruments_asked_for(

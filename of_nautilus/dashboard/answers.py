@@ -149,6 +149,7 @@ def card(market: MarketState, own: Card) -> Json:
     made = own.decision
     if made is None:
         return told
+    told["min_score"] = market.min_scores.get(made.strategy_id, _MIN_SCORE)
     planned = made.decision == "planned"
     told |= {
         "decision": "planned" if planned else "refused",

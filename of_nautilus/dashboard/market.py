@@ -125,6 +125,7 @@ class MarketState:
         self.bias: DailyBias | None = None
         self.phases: dict[str, Phase] = {}
         self.plans: dict[str, EntryDecision] = {}
+        self.min_scores: dict[str, float] = {}  # as refusals for the score told them
         self.open_trade: OpenTrade | None = None
         self.closed: deque[tuple[int, ClosedTrade]] = deque(maxlen=MOST_TRADES)
         self.moves: deque[tuple[int, TradeTransition]] = deque(maxlen=MOST_MOVES)
@@ -225,6 +226,10 @@ class MarketState:
                 card = self.cards.get((data.ts_event, data.pattern, data.side, data.price))
                 if card is not None:
                     card.decision, card.serial = data, self.serial
+                if data.decision == "score":
+                    needed = json.loads(data.numbers).get("min_score")
+                    if needed is not None:
+                        self.min_scores[data.strategy_id] = needed
                 if data.decision == "planned":
                     self.plans[data.strategy_id] = data
             case TradeTransition():
