@@ -20,7 +20,7 @@ from of_nautilus.data import (
     SessionRoll,
     TradeTransition,
 )
-from of_nautilus.decision.status import STEPS, ScannerRow, Status, rank, status_of, steps_done
+from of_nautilus.decision.status import STEPS, ScannerRow, Status, rank, stand
 from of_nautilus.decision.table import Phase
 from of_nautilus.errors import UserError
 from of_nautilus.ingest.columns import TradeColumns, data_files, held_range
@@ -101,6 +101,7 @@ class _Known:
             table(kind) for kind in (FootprintBar, SessionRoll, TradeTransition)
         )
         self.level_events = table(LevelEvent)
+        self.framed_by = set(table(DailyBias)["strategy_id"])
         self.traded_by = sorted(
             {
                 strategy
@@ -123,18 +124,17 @@ class _Known:
         levels = list(self._levels(strategy))
         price = int(self.bars["close"].iloc[-1]) if len(self.bars) else None
         nearest = min(levels, key=lambda at: abs(at - price)) if levels and price else None
-        near = (
-            nearest is not None and price is not None and abs(nearest - price) <= self._proximity()
-        )
-        has_frame = bool(len(self.rolls) and (self.rolls["finished_end"] > 0).any())
-        status = status_of(
+        finished = bool(len(self.rolls) and (self.rolls["finished_end"] > 0).any())
+        has_frame = finished or strategy in self.framed_by
+        status, done = stand(
             phase,
+            price=price,
+            levels=levels,
+            r1=float(self.bars["r1"].iloc[-1]) if len(self.bars) else math.nan,
             has_profile=has_frame or len(self.bars) > 0,
+            has_frame=has_frame,
             stale=moment - self.last_ts > stale_after,
-            levels=len(levels),
-            near=near,
         )
-        done = steps_done(phase or Phase.NONE, has_frame=has_frame, levels=len(levels), near=near)
         if status in (Status.OFFLINE, Status.NO_DATA) and phase is None:
             done = (has_frame, *(False,) * 5)
         return Standing(
@@ -151,19 +151,13 @@ class _Known:
         return Phase(own["target"].iloc[-1]) if len(own) else Phase.NONE
 
     def _levels(self, strategy: str | None) -> Iterator[int]:
-        """Return the prices of the levels that are neither broken nor retired."""
+        """Return the prices of the levels with a side that are neither broken nor retired."""
         events = self.level_events[self.level_events["strategy_id"] == strategy]
         alive: dict[str, int] = {}
-        for what, level, price in zip(
-            events["what"], events["level"], events["price"], strict=True
-        ):
+        columns = (events[name] for name in ("what", "level", "price", "side"))
+        for what, level, price, side in zip(*columns, strict=True):
             if what in _ENDS:
                 alive.pop(level, None)
-            elif what == "born":
+            elif what == "born" and side:
                 alive[level] = int(price)
         yield from alive.values()
-
-    def _proximity(self) -> float:
-        """Return how far from a level is near: ``max(2 ticks, R1 / 2)``."""
-        r1 = float(self.bars["r1"].iloc[-1]) if len(self.bars) else math.nan
-        return max(2.0, 0.5 * r1) if r1 == r1 else 2.0

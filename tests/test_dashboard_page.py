@@ -10,9 +10,11 @@ import pytest
 
 from of_nautilus.ingest.columns import TradeColumns
 from of_nautilus.report import read_bars
+from tests import many_catalog
 from tests.browser import colors, headless, picture, until
 from tests.colors import luminance
 from tests.dashboards import DESK, MS, PHONE, Server, show
+from tests.many_catalog import RANKED, write_many
 from tests.report_catalog import (
     MINUTE,
     NAME,
@@ -93,6 +95,12 @@ def test_each_screen_draws_without_an_error_and_fits(
         assert colors(picture(browser, f"dashboard_{screen}_{device['width']}")) > 40, screen
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= device["width"], screen
+        cut = browser.execute_script(
+            "return [...document.querySelectorAll('.body')]"
+            ".filter((each) => each.scrollWidth > each.clientWidth)"
+            ".map((each) => each.parentElement.getAttribute('aria-label'))"
+        )
+        assert device is PHONE or cut == [], screen
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
 
@@ -307,3 +315,114 @@ def test_a_killed_server_is_missed_and_comes_back_without_a_gap(
         if "ERR_CONNECTION" not in entry["message"] and "WebSocket" not in entry["message"]
     ]
     assert other == []
+
+
+# -- several instruments --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    own = Server("replay", str(write_many(tmp_path_factory.mktemp("many") / "catalog")))
+    own.start()
+    yield own
+    own.kill()
+
+
+AT_THE_END = START + many_catalog.MINUTES * MINUTE
+LINES = (
+    "return [...document.querySelectorAll('.scanner tbody tr')]"
+    ".map((r) => [...r.children].map((c) => c.textContent))"
+)
+
+
+@pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_scanner_ranks_all_instruments_by_the_apis_numbers(
+    browser: Any, many: Server, device: dict[str, Any]
+) -> None:
+    many.stand_at(AT_THE_END)
+    show(browser, many, "scanner", device)
+    until(browser, f"return ({LINES[7:]}).length === arguments[0]", len(RANKED))
+    rows = many.get("/api/scanner")["rows"]
+    assert {row["symbol"]: (row["status"], row["priority"]) for row in rows} == RANKED
+    about = {one["symbol"]: one for one in many.get("/api/instruments")["instruments"]}
+    lines = browser.execute_script(LINES)
+    assert [line[0] for line in lines] == list(RANKED) == [row["symbol"] for row in rows]
+    for line, row in zip(lines, rows, strict=True):
+        own = about[row["symbol"]]
+        assert own["status"] == row["status"]
+        assert own["last"] == row["last"]
+        digits = own["price_digits"]
+        there = [f"{row[name]:,.{digits}f}" if row[name] else "–" for name in ("last", "nearest")]
+        assert [line[4], line[6]] == there
+        assert line[1] == row["status"].lower().replace("_", " ")
+        assert line[2] == "".join("●" if done else "○" for done in row["steps"])
+        away = "–" if row["distance_ticks"] is None else f"{row['distance_ticks']:,}"
+        assert [line[3], line[7], line[8]] == [str(row["priority"]), away, str(row["levels"])]
+    for _ in range(2):  # dark and light
+        theme = browser.execute_script("return document.documentElement.dataset.theme")
+        picture(browser, f"dashboard_scanner_many_{theme}_{device['width']}")
+        hidden = browser.execute_script(
+            "const body = document.querySelector('.scanner .body');"
+            "return body.scrollWidth - body.clientWidth"
+        )
+        assert hidden <= 0, "a column is cut off"
+        browser.find_element("id", "theme").click()
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def test_an_instrument_is_opened_by_click_and_by_key_and_alone_is_heard(
+    browser: Any, many: Server
+) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(key: str) -> None:
+        ActionChains(browser).send_keys(key).perform()
+
+    def opened(symbol: str) -> None:
+        until(
+            browser,
+            "return app.screen.name === 'market' && app.instrument.symbol === arguments[0]"
+            " && app.probe.price.bars.items.length",
+            symbol,
+        )
+        shown = browser.execute_script("return app.probe.price.bars.items")
+        assert shown == many.get(f"/api/candles/{symbol}?tf=60&count=500")["candles"]
+        (own,) = (o for o in many.get("/api/instruments")["instruments"] if o["symbol"] == symbol)
+        last = f"{own['last']:,.{own['price_digits']}f}"
+        until(browser, "return document.getElementById('last').textContent === arguments[0]", last)
+        assert browser.execute_script("return document.getElementById('symbol').value") == symbol
+        # Of the others their trades alone are heard, for the alerts.
+        heard = browser.execute_script(
+            "return [...app.feed.subscriptions.values()].map((each) => each.what)"
+            ".filter((each) => each.channel !== 'trade_state').map((each) => each.symbol)"
+        )
+        assert set(heard) == {symbol, "*"}
+
+    many.stand_at(AT_THE_END)
+    show(browser, many, "scanner")
+    until(browser, f"return ({LINES[7:]}).length === arguments[0]", len(RANKED))
+    browser.find_element("css selector", "[data-symbol='XRP-PERP.SIM']").click()
+    opened("XRP-PERP.SIM")
+    press("]")
+    opened(next(iter(many_catalog.MARKETS)))  # after the last one the first
+    press("8")
+    until(browser, f"return app.screen.name === 'scanner' && ({LINES[7:]}).length")
+    press(Keys.ARROW_UP)
+    press(Keys.ARROW_UP)
+    focused = "return document.activeElement.dataset.symbol"
+    assert browser.execute_script(focused) == "BTCUSDT-PERP.BINANCE"
+    # The rows are drawn anew every two seconds: who chooses one keeps it.
+    browser.execute_script("app.probe.scanner = null")
+    until(browser, "return app.probe.scanner")
+    assert browser.execute_script(focused) == "BTCUSDT-PERP.BINANCE"
+    press(Keys.ENTER)
+    opened("BTCUSDT-PERP.BINANCE")
+    assert browser.execute_script("return app.alerts.all.length") == 0
+    many.act("seek", time=(START + 84 * MINUTE + MINUTE // 2) // MS)
+    until(browser, "return app.probe.price.bars.items.length === 85")
+    many.act("speed", speed=200)
+    many.act("play")
+    until(browser, "return app.alerts.all.some((each) => each.text === arguments[0])",
+          "ETH-PERP.SIM: position open")  # fmt: skip
+    assert [entry["message"] for entry in browser.get_log("browser")] == []

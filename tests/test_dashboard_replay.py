@@ -1,7 +1,9 @@
 """What a replay shows, beside the catalog: ids, key prices, signals; and how its time goes."""
 
+import argparse
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,32 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from of_nautilus.cli import replay as replay_command
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
+from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.app import make_app
+from of_nautilus.dashboard.channels import CHANNELS
+from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
-from of_nautilus.data import FootprintBar, SessionRoll
+from of_nautilus.dashboard.units import Units
+from of_nautilus.data import (
+    FLOW_TYPES,
+    OPERATION_TYPES,
+    STRATEGY_TYPES,
+    EntryDecision,
+    FootprintBar,
+    LevelEvent,
+    PatternSignal,
+    SessionRoll,
+    TradeTransition,
+)
 from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
-from of_nautilus.ingest.columns import TradeColumns
-from of_nautilus.journal import Parts
+from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
+from of_nautilus.ingest.instruments import perpetual
+from of_nautilus.ingest.writer import CatalogWriter
+from of_nautilus.journal import Parts, read_journal
 from tests.report_catalog import (
     INSTRUMENT,
     MINUTE,
@@ -56,9 +75,15 @@ def replayed(catalog: Path, at: int = AT) -> ReplaySource:
     return source
 
 
-def write_flow(catalog: Path, trades: TradeColumns) -> list[SessionRoll]:
+HOURS = FlowConfig(session="1h", profile_row_ticks=7)
+FIVES = FlowConfig(session="1h", bar_size=300.0, ticks_per_row=5, profile_row_ticks=10)
+
+
+def write_flow(
+    catalog: Path, trades: TradeColumns, config: FlowConfig = HOURS
+) -> list[SessionRoll]:
     """Write what an actor with sessions of an hour publishes; return the sessions."""
-    engine = FlowEngine(SCALE, FlowConfig(session="1h", profile_row_ticks=7))
+    engine = FlowEngine(SCALE, config)
     parts = Parts(catalog)
     rolls: list[SessionRoll] = []
     ended: SessionClosed | None = None
@@ -104,7 +129,14 @@ def test_finished_profiles_have_the_key_prices_that_levels_come_from(tmp_path: P
         assert [round(own[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
         volumes = [round(row["volume"] * 1000) for row in own["rows"]][::-1]
         assert volumes == roll.rows().tolist()
-        assert own["row_height"] == pytest.approx(0.7)
+        assert own["row_height"] == own["key_height"] == pytest.approx(0.7)
+    # However the rows are drawn, the profile is read as the levels were.
+    for rows in (1, 5, 50):
+        (other,) = ask(replayed(tmp_path), f"/api/volume-profile/{NAME}?days=9&rows={rows}")
+        for one, same in zip(told["profiles"], other["profiles"], strict=True):
+            assert same["row_height"] == pytest.approx(rows / 10)
+            for name in ("poc", "vah", "val", "shape", "lvn", "key_height", "volume"):
+                assert same[name] == one[name], name
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +189,172 @@ def test_signals_are_found_where_no_journal_tells_them(tmp_path: Path) -> None:
         (s["ts"], s["pattern"], s["side"], round(s["price"] * 10)) for s in told["signals"]
     )
     assert shown == want
+
+
+# -- no look-ahead, and no memory of how a moment was reached --------------------------------------
+
+SHOWN = [
+    "/api/instruments", "/api/scanner", f"/api/candles/{NAME}?count=3000",
+    f"/api/candles/{NAME}?tf=300&range=3000", f"/api/delta/{NAME}?count=3000",
+    f"/api/footprint/{NAME}?count=500", f"/api/footprint/{NAME}?count=500&rows=10&tf=300",
+    f"/api/volume-profile/{NAME}?days=9", f"/api/volume-profile/{NAME}?range=3000",
+    f"/api/markers/{NAME}?count=2000", f"/api/signals/{NAME}?limit=2000", f"/api/bias/{NAME}",
+    f"/api/trade/{NAME}?limit=2000", f"/api/strategy-status/{NAME}",
+    f"/api/orderbook/{NAME}?history=600", f"/api/tape/{NAME}?count=2000",
+    f"/api/microstructure/{NAME}", "/api/stats",
+]  # fmt: skip
+
+
+def shown(source: ReplaySource) -> dict[str, Any]:
+    """All that REST and the channels say of the markets now."""
+    told: dict[str, Any] = dict(zip(SHOWN, ask(source, *SHOWN), strict=True))
+    told["/api/stats"] = told["/api/stats"]["instruments"]
+    for name, channel in CHANNELS.items():
+        if not channel.of_all:
+            told[name] = channel.make(source, NAME, 300 if channel.with_tf else 0).snapshot()
+    return told
+
+
+def until(columns: Any, at: int) -> Any:
+    """The rows of trades or books up to a time."""
+    past = columns.ts_event <= at
+    arrays = [field.name for field in fields(columns) if np.ndim(getattr(columns, field.name))]
+    return replace(columns, **{name: getattr(columns, name)[past] for name in arrays})
+
+
+def write_cut(
+    folder: Path, trades: TradeColumns, deltas: DeltaColumns, journal: Path, at: int
+) -> Path:
+    """Write a catalog that ends at a moment, with what had been published by then."""
+    write_market(folder, until(trades, at), until(deltas, at))
+    parts = Parts(folder)
+    for kind in (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES):
+        rows = read_journal(journal, kind, NAME)
+        for row in rows[rows["ts_init"] <= at].to_dict("records"):
+            parts.add(kind.from_dict(row))
+    parts.write(START + 10**18)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["journal", "hours", "trades"])
+def test_what_comes_after_a_moment_changes_nothing_of_it(tmp_path: Path, kind: str) -> None:
+    """A replay up to a moment shows what a replay of a catalog that ends there shows."""
+    trades, deltas = walk(15_000, MINUTES), books(MINUTES)
+    whole = write_market(tmp_path / "whole", trades, deltas)
+    if kind == "hours":
+        write_flow(whole, trades)
+    elif kind == "journal":
+        price = int(trades.price[1_000])
+        spans = [(START + (14 * k + 3) * MINUTE, START + (14 * k + 9) * MINUTE) for k in range(10)]
+        write_journal(
+            whole, trades, [trade(k, *span, price, price + 40) for k, span in enumerate(spans)]
+        )
+        parts = Parts(whole)
+        about: dict[str, Any] = {
+            "instrument_id": INSTRUMENT.id, "strategy_id": "S-001", "tick": 0.1
+        }  # fmt: skip
+        for span in spans:
+            for at, target in zip(span, ("POSITION_OPEN", "NONE"), strict=True):
+                parts.add(TradeTransition(ts_event=at, ts_init=at, target=target, **about))
+                side: dict[str, Any] = {"kind": "VAL", "price": price, "side": 1}
+                what = "born" if target != "NONE" else "broken"
+                parts.add(
+                    LevelEvent(ts_event=at, ts_init=at, what=what, level="V", **side, **about)
+                )
+        parts.write(START + 10**18)
+    seen = []
+    # The end of a catalog is its last trade. The second is the first of a bar.
+    first_of_bar = int(np.flatnonzero(np.diff(trades.ts_event // MINUTE))[70]) + 1
+    for number in (40, first_of_bar, 7_777, 14_000):
+        at = int(trades.ts_event[number])
+        cut = write_cut(tmp_path / str(number), trades, deltas, whole, at)
+        one, other = shown(replayed(whole, at)), shown(replayed(cut, at))
+        for path, told in one.items():
+            assert told == other[path], (path, number)
+        seen.append(one)
+    for path in SHOWN if kind == "journal" else ():
+        assert any(each[path] != seen[0][path] for each in seen[1:]), f"{path} says nothing"
+
+
+@pytest.mark.parametrize("step", [0.02, 0.31, 1.0])
+def test_how_a_moment_was_reached_changes_nothing_of_it(journaled: Path, step: float) -> None:
+    at = START + 97 * MINUTE + 123 * 10**6
+    played = replayed(journaled, at - 8 * MINUTE)
+    played.act("speed", None, 100 if step < 1 else 200)
+    played.act("play", None, None)
+    while played.now_ns < at:
+        played.advance(min(step, (at - played.now_ns) / (200e9 if step == 1 else 100e9)))
+    played.act("pause", None, None)
+    one, other = shown(played), shown(replayed(journaled, at))
+    for path, told in one.items():
+        assert told == other[path], path
+
+
+def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
+    """From the start on, where no bar has closed yet, and by one who is not told of it before."""
+    trades = walk(15_000, MINUTES)
+    write_flow(write_market(tmp_path, trades), trades, FIVES)
+    at = START + 22 * MINUTE
+    played = replayed(tmp_path, START + MINUTE)
+    assert [each["bar_seconds"] for each in ask(played, "/api/stats")[0]["instruments"]] == [300]
+    played.act("speed", None, 100)
+    played.act("play", None, None)
+    while played.now_ns < at:
+        played.advance(min(0.1, (at - played.now_ns) / 100e9))
+    played.act("pause", None, None)
+    one = shown(played)
+    assert one == shown(replayed(tmp_path, at))
+    assert [bar["time"] for bar in one["candle"]["candles"]] == [
+        (START + k * 5 * MINUTE) // MS for k in range(5)
+    ]
+    # As beside a node: the trades come, and the first bar after them.
+    (recorded,) = (RecordedMarket(each) for each in catalog_markets(tmp_path, None, None))
+    own = played.markets[NAME]
+    market = MarketState(NAME, recorded.units, recorded.currency, from_start=True)
+    first = next(event for event in recorded.events if isinstance(event, FootprintBar))
+    for start in range(0, own.trade_count, 100):
+        rows = recorded.trades[start : min(start + 100, own.trade_count)]
+        market.take_trades(rows)
+        if market.last_ts >= first.ts_init and not market.epoch:
+            market.take(first)
+    market.refresh()
+    assert market.epoch == 1
+    assert market.bars.at(300, 9) == own.bars.at(300, 9)
+
+
+def test_a_card_names_the_score_that_its_strategy_needs() -> None:
+    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "pattern": "absorption", "side": 1}
+    for at, decision in ((START, "planned"), (START + 1, "score"), (START + 2, "planned")):
+        about |= {"ts_event": at, "ts_init": at}
+        market.take(PatternSignal(reasons="{}", **about))
+        numbers = {"raw": 30.0, "min_score": 55.0} if decision == "score" else {}
+        market.take(
+            EntryDecision(
+                decision=decision, strategy_id="S-001", numbers=json.dumps(numbers), **about
+            )
+        )
+        (*_, card) = market.cards.values()
+        assert answers.card(market, card)["min_score"] == (40.0 if at == START else 55.0)
+
+
+def test_the_days_played_are_the_last_of_the_instruments_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trades, later = walk(200, 5), 10 * 24 * HOUR
+    write_market(tmp_path, trades)
+    with CatalogWriter(tmp_path, perpetual("BTC-PERP.SIM", "BTC", "USDT", "0.1", "0.001")) as other:
+        moved = {"ts_event": trades.ts_event + later, "ts_init": trades.ts_init + later}
+        other.write(replace(trades, **moved))
+    parser = argparse.ArgumentParser()
+    replay_command.add_arguments(parser)
+
+    def markets(*words: str) -> list[str]:
+        args = parser.parse_args([str(tmp_path), *words])
+        return list(replay_command._source(tmp_path, args, "replay").markets)
+
+    assert markets() == ["BTC-PERP.SIM"]
+    assert f"left out: {NAME}, without trades in that time; name" in capsys.readouterr().err
+    assert markets("--instrument", NAME) == [NAME]
+    assert markets("--start", "2024-01-08") == ["BTC-PERP.SIM", NAME]
+    assert capsys.readouterr().err == ""

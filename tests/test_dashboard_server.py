@@ -396,9 +396,19 @@ def test_orderflow_speaks_in_footprint_bars(still: Served) -> None:
                 said = await hear(client)
                 assert (said["type"], said["seq"]) == ("delta", number)
                 assert said["candle"]["open_ts"] >= bar["open_ts"]
-        async with still.socket(f"/ws/orderflow?symbol={NAME}&rows=nine") as client:
-            said = await hear(client)
-            assert (said["type"], "rows" in said["detail"]) == ("error", True)
+        # As others ask for it: a venue, its own name of the symbol, a step in price.
+        path = "/ws/orderflow?exchange=sim&symbol=DEMO&tf=1m&step=0.5&lookback=30&emit_ms=300"
+        async with still.socket(path) as client:
+            whole = await hear(client)
+            told = [whole[name] for name in ("exchange", "symbol", "tf_ms", "step")]
+            assert told == ["sim", NAME, 60_000, 0.5]
+            assert {"open_ts", "bid", "ask", "delta", "cvd", "levels"} <= set(whole["candles"][0])
+            assert {"p", "bid", "ask", "n"} <= set(whole["candles"][0]["levels"][0])
+        for wrong in ("rows=nine", "step=0.07", "step=0", "step=nan", "exchange=moon&symbol=DEMO"):
+            async with still.socket(f"/ws/orderflow?symbol={NAME}&{wrong}") as client:
+                said = await hear(client)
+                named = wrong.partition("=")[0] if "moon" not in wrong else "DEMO"
+                assert (said["type"], named in said["detail"]) == ("error", True), said
 
     talk(do)
 

@@ -10,6 +10,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.trading.config import StrategyFactory
 
 from of_nautilus.cli.frame import main
+from of_nautilus.cli.model_config import EXAMPLE
 from of_nautilus.demo import DemoConfig, generate
 from of_nautilus.demo.catalog import DEMO_ID, write_catalog
 from of_nautilus.model.config import EvaluateConfig, ModelConfig, load_config
@@ -39,6 +40,16 @@ def test_a_model_config_decodes(name: str) -> None:
     config = load_config(CONFIGS / f"{name}.json")
     assert isinstance(config, ModelConfig)
     assert config.evaluate is not None
+
+
+def test_the_config_that_help_shows_is_one(tmp_path, capsys) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(EXAMPLE)
+    assert load_config(path).evaluate is not None
+    for command in ("features", "train", "evaluate"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert EXAMPLE in capsys.readouterr().out
 
 
 def test_the_paper_config_names_what_can_be_made(tmp_path, monkeypatch) -> None:
@@ -100,7 +111,7 @@ def test_a_catalog_without_a_book_or_an_instrument(catalog, tmp_path, capsys) ->
             target.symlink_to(kind)
     for where, name, said in (
         (trades_only, DEMO_ID, f"no book of {DEMO_ID}; ingest order book deltas"),
-        (catalog, "OTHER.SIM", "OTHER.SIM"),
+        (catalog, "OTHER.SIM", "no instrument OTHER.SIM; ingest it first"),
         (tmp_path / "none", DEMO_ID, "no catalog there; ingest data into it first"),
     ):
         told = {"catalog": str(where), "instrument_id": name}
@@ -121,6 +132,13 @@ def test_a_session_too_short(catalog, tmp_path, capsys) -> None:
     path = written(tmp_path, catalog=str(catalog), evaluate=rules)
     assert main(["evaluate", path, "--quiet", "--processes", "1"]) == 2
     assert "a model of OTHER.SIM, not of DEMO-PERP.SIM" in capsys.readouterr().err
+    tiny_model(tmp_path / "out" / "model", DEMO_ID)
+    path = written(tmp_path, catalog=str(catalog), evaluate={"rules": {"max_position": 1e-7}})
+    for processes in "12":
+        assert main(["evaluate", path, "--quiet", "--processes", processes]) == 2
+        error = capsys.readouterr().err
+        assert "`max_position` must be at least the lot of 0.001, was 1e-07; mend" in error
+        assert error.count("\n") == 1
 
 
 def test_features_of_another_version(catalog, tmp_path, capsys) -> None:

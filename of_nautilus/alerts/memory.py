@@ -26,9 +26,8 @@ from of_nautilus.data import (
     PatternSignal,
     TradeTransition,
 )
-from of_nautilus.decision.levels import LevelConfig, reach
 from of_nautilus.decision.orders import Role
-from of_nautilus.decision.status import ScannerRow, status_of, steps_done
+from of_nautilus.decision.status import ScannerRow, stand
 from of_nautilus.decision.table import IN_TRADE, Phase
 
 BARS_KEPT = 12
@@ -183,25 +182,18 @@ class Memory:
         """Return where the market stands at `now`, ns UTC."""
         phase = self.phase_with(holding)
         levels = [level.price for level in self.levels.values() if level.side]
-        near = self._near(levels)
         silent = self.last_ts > 0 and now - self.last_ts > STALE
         suspended = self.feed is not None and self.feed.state != LIVE
-        status = status_of(
+        status, steps = stand(
             phase,
+            price=self.price,
+            levels=levels,
+            r1=self.bars[-1].r1 if self.bars else math.nan,
             has_profile=bool(self.bars) or self.bias is not None,
+            has_frame=self.bias is not None,
             stale=silent or suspended,
-            levels=len(levels),
-            near=near,
         )
-        steps = steps_done(phase, has_frame=self.bias is not None, levels=len(levels), near=near)
         return ScannerRow(self.market.instrument_id, status, steps)
-
-    def _near(self, levels: list[int]) -> bool:
-        if not self.bars or not levels or not self.bars[-1].r1 > 0.0:
-            return False
-        price = self.bars[-1].close
-        within = reach(price, self.bars[-1].r1, LevelConfig(), watching=True)
-        return min(abs(level - price) for level in levels) <= within
 
 
 def numbers_of(text: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import argparse
 from typing import Any
 
+from of_nautilus.cli.model_config import add_config
 from of_nautilus.cli.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("config", help="JSON file with a model config")
+    add_config(parser)
     parser.add_argument(
         "--processes", type=int, default=2, metavar="N", help="runs at once (%(default)s)"
     )

@@ -1,6 +1,9 @@
 """`of-nautilus replay`: a recorded market, or the demo's, as it went, on a dashboard."""
 
 import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +89,6 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
     if not (catalog / "data").is_dir():
         raise UserError("no catalog there", str(catalog), todo="run the demo or ingest data first")
     start, end = _time(args.start, "--start"), _time(args.end, "--end")
-    if start is None:
-        start = _days_before(catalog, end)
     markets = catalog_markets(catalog, start, end)
     if args.instrument:
         known = {str(market.instrument.id) for market in markets}
@@ -97,24 +98,37 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
                     f"has no trades of {name}", str(catalog), todo=f"name one of {sorted(known)}"
                 )
         markets = [m for m in markets if str(m.instrument.id) in args.instrument]
+    if start is None:
+        start = _days_before(markets, end)
+        markets = [replace(market, start=start) for market in markets]
     recorded = [RecordedMarket(market) for market in markets]
+    silent = [one.symbol for one in recorded if not len(one.trades)]
     recorded = [one for one in recorded if len(one.trades)]
     if not recorded:
         raise UserError("no trades there in that time", str(catalog), todo="ingest some first")
+    if silent and not args.quiet:
+        sys.stderr.write(
+            f"left out: {', '.join(silent)}, without trades in that time; name an earlier --start,"
+            " or --instrument\n"
+        )
     name = "demo market" if kind == "demo" else catalog.resolve().name
     return ReplaySource(recorded, name, kind, _time(args.at, "--at"), args.speed)
 
 
-def _days_before(catalog: Path, end: int | None) -> int | None:
-    """Return when the last `DAYS` days of a catalog's trades begin: what is played is in memory."""
+def _days_before(markets: Sequence[Any], end: int | None) -> int | None:
+    """Return when the last `DAYS` days of markets' trades begin: what is played is in memory."""
     from of_nautilus.core.sessions import DAY
     from of_nautilus.ingest.columns import TradeColumns, data_files
     from of_nautilus.ingest.store import open_store
 
     if end is None:
-        store = open_store(catalog)
-        names = store.names("data/trade_tick") if store.exists("data/trade_tick") else []
-        ends = [last for n in names for _, _, last in data_files(store, TradeColumns, n)]
+        ends = [
+            last
+            for market in markets
+            for _, _, last in data_files(
+                open_store(market.catalog), TradeColumns, str(market.instrument.id)
+            )
+        ]
         end = max(ends, default=None)
     return None if end is None else end - DAYS * DAY
 

@@ -43,5 +43,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                     "high": interval.high,
                     "published": published,
                 }
+            if row.shifted is not None and row.carried is not None:
+                told[f"{row.regressor}, next bar"]["flow of another time"] = {
+                    "R2": row.shifted.value,
+                    "low": row.shifted.low,
+                    "high": row.shifted.high,
+                }
+                told[f"{row.regressor}, fitted before, tried after"] = {
+                    "same bar": row.carried[0],
+                    "next bar": row.carried[1],
+                }
         figures[name] = told
     return figures

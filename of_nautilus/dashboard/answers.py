@@ -56,7 +56,7 @@ def scanner_row(market: MarketState, now: int) -> Json:
         "priority": row.priority,
         "steps": list(row.steps),
         "phase": str(market.phase or "NONE"),
-        "levels": len(market.levels),
+        "levels": len(market.qualified),
         "last": _price(market, market.last),
         "nearest": _price(market, None if nearest is None else nearest.price),
         "distance_ticks": away,
@@ -88,14 +88,17 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     own = market.bars.between(session.start, end)
     if not own:
         return None
-    bars = Bars.of(own, market.symbol, units.tick, units.lot).coarser(rows // own[0].ticks_per_row)
-    read = read_profile(bars)
-    digits = units.price_digits + 3
+    whole = Bars.of(own, market.symbol, units.tick, units.lot)
+    # However it is drawn, it is read on the rows from which bias and levels come, and its key
+    # prices are the ticks that these name, not the middles of rows.
+    height = market.rows_of(session.rows) if session.rows else market.profile_rows
+    read = read_profile(bars := whole.coarser(height // own[0].ticks_per_row))
     low, bought, sold = bars.profile()
-    # The ticks that bias and levels name, not the middles of rows.
-    keys = key_prices(bought + sold, low, rows) if (bought + sold).any() else (None,) * 3
+    keys = key_prices(bought + sold, low, height) if (bought + sold).any() else (None,) * 3
     poc, val, vah = (None if tick is None else units.price(tick) for tick in keys)
-    lines = zip(read.price.tolist(), read.bought.tolist(), read.sold.tolist(), strict=True)
+    digits = units.price_digits + 3
+    drawn = read if rows == height else read_profile(whole.coarser(rows // own[0].ticks_per_row))
+    lines = zip(drawn.price.tolist(), drawn.bought.tolist(), drawn.sold.tolist(), strict=True)
     return {
         "start": ms(session.start),
         "end": ms(session.end),
@@ -110,6 +113,7 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
         "shape": read.shape,
         "lvn": [round(price, digits) for price in read.low_nodes],
         "volume": units.size(sum(bar.volume for bar in own)),
+        "key_height": round(height * units.tick, digits),
         "row_height": round(rows * units.tick, digits),
         "rows": [
             {
@@ -145,6 +149,7 @@ def card(market: MarketState, own: Card) -> Json:
     made = own.decision
     if made is None:
         return told
+    told["min_score"] = market.min_scores.get(made.strategy_id, _MIN_SCORE)
     planned = made.decision == "planned"
     told |= {
         "decision": "planned" if planned else "refused",
@@ -277,16 +282,17 @@ def status(market: MarketState, now: int) -> Json:
     texts = [""] * len(STEPS)
     if own is not None:
         texts[0] = f"{own.shape} profile, {own.direction}, {own.confidence:.0f} %"
-    if market.levels:
-        texts[1] = f"{len(market.levels)} levels"
+    if market.qualified:
+        texts[1] = f"{len(market.qualified)} levels"
     if nearest is not None and market.last is not None:
         away = abs(nearest.price - market.last)
-        texts[2] = f"{nearest.kind} {market.units.price(nearest.price)}, {away} ticks away"
+        ticks = "1 tick" if away == 1 else f"{away} ticks"
+        texts[2] = f"{nearest.kind} {market.units.price(nearest.price)}, {ticks} away"
     plan = market.open_trade.plan if market.open_trade else None
     if plan is not None:
         texts[3] = f"{plan.pattern}, strength {plan.strength:.0f}"
         texts[4] = f"score {plan.normalized:.0f}, {plan.grade}"
-        texts[5] = str(market.phase)
+        texts[5] = str(market.phase).lower().replace("_", " ")
     return {
         "symbol": market.symbol,
         "status": str(row.status),
@@ -387,8 +393,9 @@ def feed(market: MarketState, now: int, *, live: bool, missed: int) -> Json:
         "symbol": market.symbol,
         "trades": market.trade_count,
         "trades_per_second": round(int((market.prints["ts"] > recent).sum()) / 10, 1),
-        "book_messages": market.book_count,
+        "books": market.book_count,
         "bars": len(market.bars.closed),
+        "bar_seconds": market.bars.seconds,
         "signals": market.signal_count,
         "last_time": ms(market.last_ts) if market.last_ts else None,
         "lag_ms": max(0, ms(now) - ms(market.last_ts)) if live and market.last_ts else None,

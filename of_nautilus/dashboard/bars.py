@@ -17,6 +17,8 @@ from of_nautilus.report.bars import Bars, read_cells
 from of_nautilus.report.footprint import display_rule
 
 MOST_BARS = 4_320
+Shape = tuple[int, int, int]  # kind, length, ticks of a row
+USUAL: Shape = int(BarKind.TIME), 60 * SECOND, 1
 _MOST_KEPT = 6_000
 _CHANGES = 512
 
@@ -25,10 +27,16 @@ class BarBook:
     """Closed bars in order and the one that is open; sums of several make a longer timeframe.
 
     `serial` counts the changes; `changed_since` tells from which moment on they were.
+
+    Parameters
+    ----------
+    units : Units
+    shape : Shape
+        Of the source's own bars.
     """
 
-    def __init__(self, units: Units) -> None:
-        self.units = units
+    def __init__(self, units: Units, shape: Shape) -> None:
+        self.units, self.shape = units, shape
         self.closed: list[ClosedBar] = []
         self.open: ClosedBar | None = None
         self.serial = 0
@@ -39,19 +47,14 @@ class BarBook:
 
     @property
     def seconds(self) -> int:
-        """Length of a bar; 60 where none is known or bars are not counted in time."""
-        bar = self._any
-        return bar.length // SECOND if bar and bar.kind == BarKind.TIME else 60
+        """Length of a bar; 60 where bars are not counted in time."""
+        kind, length, _ = self.shape
+        return length // SECOND if kind == BarKind.TIME else 60
 
     @property
     def row_ticks(self) -> int:
         """Height of a bar's rows."""
-        bar = self._any
-        return bar.ticks_per_row if bar else 1
-
-    @property
-    def _any(self) -> ClosedBar | None:
-        return self.closed[-1] if self.closed else self.open
+        return self.shape[2]
 
     def holds(self, open_ts: int) -> bool:
         """Whether there is a closed bar that opened then."""
@@ -79,6 +82,13 @@ class BarBook:
                 del kept[key]
         if len(self.closed) > MOST_BARS:
             del self.closed[: MOST_BARS // 10], self._opens[: MOST_BARS // 10]
+
+    def clear(self, shape: Shape) -> None:
+        """Forget all bars: others come."""
+        self.shape, self.open = shape, None
+        for kept in (self.closed, self._opens, self._changes, self._merged, self._drawn):
+            kept.clear()
+        self.serial += 1
 
     def changed_since(self, serial: int) -> int | None:
         """Return when the first bar opened that changed after `serial`; None if none did."""

@@ -221,9 +221,9 @@ class _Book(_Whole):
         return answers.book(market, market.books[-1] if market.books else None, BOOK_LEVELS)
 
     def delta(self) -> Json | None:
-        if self._market.book_count == self._count:
+        if self._market.book_serial == self._count:
             return None
-        self._count = self._market.book_count
+        self._count = self._market.book_serial
         return super().delta()
 
 

@@ -32,7 +32,7 @@ class LiveSource:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.epoch = 0
+        self._opened = 0
         self._open()
 
     def _open(self) -> None:
@@ -50,6 +50,11 @@ class LiveSource:
         return self._markets
 
     @property
+    def epoch(self) -> int:
+        """Changes with the node, and with the shape of a market's bars."""
+        return self._opened * 1_000 + sum(market.epoch for market in self._order)
+
+    @property
     def now_ns(self) -> int:
         """The time now."""
         return time.time_ns()
@@ -64,7 +69,7 @@ class LiveSource:
                     self._open()
                 except RingError:
                     return  # it is being made: look again
-                self.epoch += 1
+                self._opened += 1
         self._take()
 
     def missed(self, symbol: str) -> int:

@@ -11,7 +11,7 @@ from of_nautilus.core.book_measures import thin_limit_of
 from of_nautilus.core.footprint import BarKind, ClosedBar
 from of_nautilus.core.record import Ints
 from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
-from of_nautilus.dashboard.bars import BarBook
+from of_nautilus.dashboard.bars import USUAL, BarBook, Shape
 from of_nautilus.dashboard.units import Units
 from of_nautilus.data import (
     LIVE,
@@ -26,8 +26,7 @@ from of_nautilus.data import (
     SessionRoll,
     TradeTransition,
 )
-from of_nautilus.decision.levels import LevelConfig, reach
-from of_nautilus.decision.status import ScannerRow, status_of, steps_done
+from of_nautilus.decision.status import ScannerRow, stand
 from of_nautilus.decision.table import IN_TRADE, Phase
 from of_nautilus.engine import (
     BarClosed,
@@ -43,17 +42,22 @@ MOST_PRINTS, MOST_SIGNALS, MOST_TRADES, MOST_MOVES, MOST_BOOKS = 5_000, 1_000, 2
 MOST_SESSIONS = 30
 STALE = 5 * MINUTE
 WINDOW_S = 60
+MOST_UNSHAPED = 200_000  # trades that are kept until a bar's shape is known
 _GONE = ("broken", "retired")
 _RANK = {phase: rank for rank, phase in enumerate((*Phase,))}
 
 
 @dataclass(slots=True)
 class Session:
-    """A session: ns UTC; `complete` is False once it is told that data were missing in it."""
+    """A session: ns UTC; `complete` is False once it is told that data were missing in it.
+
+    `rows`: height of the rows on which the node read it once it was over, ticks; 0: not told.
+    """
 
     start: int
     end: int
     complete: bool = True
+    rows: int = 0
 
 
 @dataclass(slots=True)
@@ -96,11 +100,21 @@ class MarketState:
     currency : str
     from_start : bool
         Whether the first trade taken is the first of its bar; if not, that bar is not kept.
+    shape : Shape, optional
+        Of the bars that will be told; absent: as the first that is told.
     """
 
-    def __init__(self, symbol: str, units: Units, currency: str, *, from_start: bool) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        units: Units,
+        currency: str,
+        *,
+        from_start: bool,
+        shape: Shape | None = None,
+    ) -> None:
         self.symbol, self.units, self.currency = symbol, units, currency
-        self.bars = BarBook(units)
+        self.bars = BarBook(units, shape or USUAL)
         self.prints: Any = np.zeros(0, PRINT)
         self.trade_count = 0
         self.last: int | None = None
@@ -111,17 +125,21 @@ class MarketState:
         self.bias: DailyBias | None = None
         self.phases: dict[str, Phase] = {}
         self.plans: dict[str, EntryDecision] = {}
+        self.min_scores: dict[str, float] = {}  # as refusals for the score told them
         self.open_trade: OpenTrade | None = None
         self.closed: deque[tuple[int, ClosedTrade]] = deque(maxlen=MOST_TRADES)
         self.moves: deque[tuple[int, TradeTransition]] = deque(maxlen=MOST_MOVES)
         self.feed: FeedStatus | None = None
         self.books: deque[BookSeen] = deque(maxlen=MOST_BOOKS)
-        self.book_count = 0
+        self.book_count = self.book_serial = 0
+        self._book_kept = False
         self.signal_count = 0
         self.serial = 0
-        self._from_start = from_start
+        self._whole_first = self._from_start = from_start
         self._rolls_told = False
-        self._shape: tuple[int, int, int] | None = None
+        self._shaped = shape is not None
+        self._unshaped: list[Any] = []
+        self.epoch = 0  # how often all bars were made anew
         self._r1 = float("nan")
         self._profile_rows: int | None = None
         self._engine: FlowEngine | None = None
@@ -135,6 +153,18 @@ class MarketState:
         """Take trades, rows of `PRINT` in the order of time."""
         if not len(rows):
             return
+        if not self._shaped:
+            self._unshaped.append(rows)
+            while sum(map(len, self._unshaped)) > MOST_UNSHAPED:
+                del self._unshaped[0]
+                self._whole_first = False
+        self._run(rows)
+        self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
+        self.trade_count += len(rows)
+        self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
+        self._open_at = -1
+
+    def _run(self, rows: Any) -> None:
         engine = self._engine = self._engine or self._new_engine()
         for event in engine.run_trades(
             *(np.ascontiguousarray(rows[name]) for name in ("ts", "price", "size", "side"))
@@ -145,17 +175,21 @@ class MarketState:
                 self._cvd_ahead = 0
                 if not self._rolls_told:
                     self._begin(event.ts, event.end)
-        self.prints = np.concatenate((self.prints, rows))[-MOST_PRINTS:]
-        self.trade_count += len(rows)
-        self.last, self.last_ts = int(rows["price"][-1]), max(self.last_ts, int(rows["ts"][-1]))
-        self._open_at = -1
 
-    def take_book(self, ts: int, levels: Ints) -> None:
-        """Take the best levels as `core.book.read_top` writes them."""
-        thin = float(thin_limit_of(levels, 0)), float(thin_limit_of(levels, 1))
-        self.books.append(BookSeen(ts, levels, thin))
-        self.book_count += 1
+    def take_book(self, ts: int, levels: Ints | None, *, again: bool = False) -> None:
+        """Take the best levels as `core.book.read_top` writes them; None if not to be trusted.
+
+        `again`: in place of those that were taken before.
+        """
+        if again and self._book_kept:
+            self.books.pop()
+        self.book_count += not again
+        self.book_serial += 1
         self.last_ts = max(self.last_ts, ts)
+        self._book_kept = levels is not None
+        if levels is not None:
+            thin = float(thin_limit_of(levels, 0)), float(thin_limit_of(levels, 1))
+            self.books.append(BookSeen(ts, levels, thin))
 
     def take(self, data: Any) -> None:
         """Take what a node has published."""
@@ -176,6 +210,7 @@ class MarketState:
                     self.sessions.clear()
                 if self.sessions and data.finished_start == self.sessions[-1].start:
                     self.sessions[-1].complete = data.complete
+                    self.sessions[-1].rows = data.ticks_per_row
                 if data.finished_end:
                     self._profile_rows = data.ticks_per_row
                 self._begin(data.start, data.end)
@@ -191,6 +226,10 @@ class MarketState:
                 card = self.cards.get((data.ts_event, data.pattern, data.side, data.price))
                 if card is not None:
                     card.decision, card.serial = data, self.serial
+                if data.decision == "score":
+                    needed = json.loads(data.numbers).get("min_score")
+                    if needed is not None:
+                        self.min_scores[data.strategy_id] = needed
                 if data.decision == "planned":
                     self.plans[data.strategy_id] = data
             case TradeTransition():
@@ -205,7 +244,7 @@ class MarketState:
                 self.feed = data
 
     def _new_engine(self) -> FlowEngine:
-        kind, length, height = self._shape or (int(BarKind.TIME), 60 * SECOND, 1)
+        kind, length, height = self.bars.shape
         units = self.units
         worth = {BarKind.TIME: 1 / SECOND, BarKind.DOLLAR: units.tick * units.lot}
         worth |= dict.fromkeys((BarKind.VOLUME, BarKind.DELTA), units.lot)
@@ -234,9 +273,12 @@ class MarketState:
 
     def _told_bar(self, data: FootprintBar) -> None:
         shape = data.kind, data.length, data.ticks_per_row
-        if self._shape is None:
-            self._shape = shape
-        if shape != self._shape:
+        if not self._shaped:
+            self._shaped = True
+            if shape != self.bars.shape:
+                self._start_again(shape)
+            self._unshaped.clear()
+        if shape != self.bars.shape:
             return  # another actor's bars of the same market
         self._r1 = data.r1
         self.bars.put(data.bar())
@@ -244,6 +286,17 @@ class MarketState:
         if self.last is None or not self.trade_count:
             self.last = data.close
         self._settle(data.open_ts)
+
+    def _start_again(self, shape: Shape) -> None:
+        """Make bars of the shape that was told from the trades so far, in place of the usual."""
+        self.bars.clear(shape)
+        self._cvds.clear()
+        self._cvd_ahead, self._from_start = 0, self._whole_first
+        self._engine = None
+        for rows in self._unshaped:
+            self._run(rows)
+        self._open_at = -1
+        self.epoch += 1
 
     def _settle(self, open_ts: int) -> None:
         """Let the engine's running delta follow the node's, which may have begun earlier."""
@@ -301,8 +354,12 @@ class MarketState:
     @property
     def profile_rows(self) -> int:
         """Height of a profile's rows, ticks: as the node's own, from which its levels come."""
+        return self.rows_of(self._profile_rows or 10 * self.bars.row_ticks)
+
+    def rows_of(self, height: int) -> int:
+        """Return the multiple of a bar's rows that is next to a height, in ticks, from below."""
         own = self.bars.row_ticks
-        return max(1, (self._profile_rows or 10 * own) // own) * own
+        return max(1, height // own) * own
 
     @property
     def large(self) -> int:
@@ -318,30 +375,29 @@ class MarketState:
         return self.feed is None or self.feed.state == LIVE
 
     @property
+    def qualified(self) -> list[LevelEvent]:
+        """The levels that may be traded: the others are there to be watched."""
+        return [level for level in self.levels.values() if level.side]
+
+    @property
     def nearest(self) -> LevelEvent | None:
-        """The level nearest to the last price."""
+        """The qualified level nearest to the last price."""
         last = self.last
         if last is None:
             return None
-        return min(self.levels.values(), key=lambda level: abs(level.price - last), default=None)
+        return min(self.qualified, key=lambda level: abs(level.price - last), default=None)
 
     def row(self, now: int) -> ScannerRow:
         """Return where the market stands at `now`, ns UTC."""
-        levels = len(self.levels)
-        nearest, last = self.nearest, self.last
-        near = False
-        if nearest is not None and last is not None:
-            r1 = self._r1 if self._r1 == self._r1 else 0.0
-            near = abs(nearest.price - last) <= reach(last, r1, LevelConfig(), watching=True)
-        status = status_of(
+        status, done = stand(
             self.phase,
+            price=self.last,
+            levels=[level.price for level in self.qualified],
+            r1=self._r1,
             has_profile=bool(self.bars.closed) or self.last is not None,
+            has_frame=self.bias is not None or len(self.sessions) > 1,
             stale=self.last_ts > 0 and (now - self.last_ts > STALE or not self.trusted),
-            levels=levels,
-            near=near,
         )
-        has_frame = self.bias is not None or len(self.sessions) > 1
-        done = steps_done(self.phase or Phase.NONE, has_frame=has_frame, levels=levels, near=near)
         return ScannerRow(self.symbol, status, done)
 
 

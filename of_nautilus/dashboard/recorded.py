@@ -35,8 +35,8 @@ _BOOK_EVERY = SECOND // 2
 class RecordedMarket:
     """One instrument of a catalog.
 
-    What the catalog's journal tells of it is played as it was published; what it does not tell,
-    bars, sessions or signals, an engine finds in the trades.
+    What the catalog's journal tells of it is played as it was published; without its bars an
+    engine finds in the trades what it does not tell: bars, sessions or signals.
 
     Parameters
     ----------
@@ -56,8 +56,13 @@ class RecordedMarket:
         )
         self.trades = _trades(market)
         self.events, self._told_at = _events(market, self.trades)
+        bars = (event for event in self.events if isinstance(event, FootprintBar))
+        self.shape = next(((bar.kind, bar.length, bar.ticks_per_row) for bar in bars), None)
         self.rows, self.books_left_out = _deltas(market)
-        self._book_ends = self.rows[:, 6]
+        self.book_ends = self.rows[:, 6]
+        halves = self.book_ends // _BOOK_EVERY
+        # How many rows of books there were after each half second that had any.
+        self.book_stops = np.flatnonzero(np.diff(halves, append=-1)) + 1
 
     @property
     def start(self) -> int:
@@ -83,7 +88,7 @@ class RecordedMarket:
 
     def books_until(self, ts: int) -> int:
         """Return how many rows of books had come at `ts`."""
-        return int(np.searchsorted(self._book_ends, ts, "right"))
+        return int(np.searchsorted(self.book_ends, ts, "right"))
 
 
 class Player:
@@ -92,9 +97,13 @@ class Player:
     def __init__(self, recorded: RecordedMarket) -> None:
         self._recorded = recorded
         self.state = MarketState(
-            recorded.symbol, recorded.units, recorded.currency, from_start=True
+            recorded.symbol,
+            recorded.units,
+            recorded.currency,
+            from_start=True,
+            shape=recorded.shape,
         )
-        self._trades = self._events = self._rows = 0
+        self._trades = self._events = self._rows = self._half = 0
         self._book = _Book()
 
     def play(self, until: int) -> None:
@@ -111,23 +120,24 @@ class Player:
         self._play_books(until)
 
     def _play_books(self, until: int) -> None:
-        rows = self._recorded.rows
-        last = self._recorded.books_until(until)
-        # After a leap only the newest books are looked at; those before lead to them.
-        first = max(
-            int(rows[self._rows, 6]) if self._rows < len(rows) else until,
-            until - MOST_BOOKS * _BOOK_EVERY,
-        )
-        moment = first // _BOOK_EVERY * _BOOK_EVERY + _BOOK_EVERY - 1
-        while self._rows < last:
-            stop = min(last, self._recorded.books_until(moment))
-            if stop > self._rows:
-                self._book.run(rows, self._rows, stop)
-                self._rows = stop
-                top = self._book.top()
-                if top is not None:
-                    self.state.take_book(int(rows[stop - 1, 6]), top)
-            moment += _BOOK_EVERY
+        """Take a book of each half second, of the last one as far as it has come."""
+        recorded = self._recorded
+        last = recorded.books_until(until)
+        if last == self._rows:
+            return
+        first, end = np.searchsorted(recorded.book_stops, (self._rows, last), "right")
+        stops = recorded.book_stops[first:end].tolist()
+        if not stops or stops[-1] < last:
+            stops.append(last)
+        # After a leap only the newest are looked at; those before lead to them.
+        leapt = max(len(stops) - MOST_BOOKS, 0)
+        self.state.book_count += leapt
+        for stop in stops[leapt:]:
+            self._book.run(recorded.rows, self._rows, stop)
+            ts = int(recorded.book_ends[stop - 1])
+            again = self._rows > 0 and ts // _BOOK_EVERY == self._half
+            self.state.take_book(ts, self._book.top(), again=again)
+            self._rows, self._half = stop, ts // _BOOK_EVERY
 
 
 class _Book:
@@ -169,6 +179,7 @@ def _events(market: Market, trades: Any) -> tuple[list[Any], list[int]]:
     name = str(market.instrument.id)
     told: list[Any] = []
     absent = set(FLOW_TYPES)
+    journaled = False
     first, last = market.start or 0, market.end
     for kind in (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES):
         table = read_journal(market.catalog, kind, name)
@@ -177,8 +188,10 @@ def _events(market: Market, trades: Any) -> tuple[list[Any], list[int]]:
             table = table[table["ts_init"] <= last]
         if len(table):
             absent.discard(kind)
+            journaled |= kind is FootprintBar
         told += [kind.from_dict(row) for row in table.to_dict("records")]
-    if absent and len(trades):
+    # Where bars were told, signals that were not did not fire.
+    if absent and not journaled and len(trades):
         told += [event for event in _found(market, trades) if type(event) in absent]
     # Python's sort keeps what was published at one moment in the order of its kinds.
     told.sort(key=lambda event: event.ts_init)

@@ -12,7 +12,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from of_nautilus.dashboard.channels import CHANNELS
 from of_nautilus.dashboard.hub import MOST_TOPICS, Client, Hub, Key
 from of_nautilus.dashboard.market import MarketState
-from of_nautilus.dashboard.parameters import BadParameterError, the_market, the_rows, the_tf
+from of_nautilus.dashboard.parameters import (
+    MOST_ROWS,
+    BadParameterError,
+    the_market,
+    the_rows,
+    the_tf,
+)
 from of_nautilus.dashboard.units import ms
 
 MOST_CLIENTS = 512
@@ -92,6 +98,8 @@ async def by_bars(socket: WebSocket, hub: Hub) -> None:
     hub.others += 1
     try:
         await _both(_ignore(socket), _tell(socket, bars.next))
+    except BadParameterError as error:  # another node's bars came behind the same address
+        await socket.close(POLICY, str(error)[:120])
     finally:
         hub.others -= 1
 
@@ -100,12 +108,10 @@ class _Bars:
     """Footprint bars of one market, as one client hears them."""
 
     def __init__(self, hub: Hub, asked: dict[str, str]) -> None:
-        self._hub = hub
-        market = the_market(hub.source, asked.get("symbol", ""))
+        self._hub, self._asked = hub, asked
+        market = _market_of(hub, asked)
         self._symbol = market.symbol
-        named = asked.get("tf", "")
-        self._tf = the_tf(market, _TFS.get(named) or _number(asked, "tf", market.bars.seconds, int))
-        self._rows = the_rows(market, _number(asked, "rows", market.bars.row_ticks, int))
+        self._shape(market)
         self._ratio = _within("ratio", _number(asked, "ratio", 3.0, float), 1.0, 100.0)
         least = _number(asked, "least", -1.0, float)
         self._least = None if least < 0 else _within("least", least, 0.0, 1e12)
@@ -116,6 +122,17 @@ class _Bars:
         self._epoch = -1
         self._waiting: list[bytes] = []
         self._serial = self._trades = self._open = 0
+
+    def _shape(self, market: MarketState) -> None:
+        """Read the timeframe and the rows asked for, which are multiples of the market's own."""
+        asked, bars, tick = self._asked, market.bars, market.units.tick
+        named = asked.get("tf", "")
+        self._tf = the_tf(market, _TFS.get(named) or _number(asked, "tf", bars.seconds, int))
+        step = _number(asked, "step", bars.row_ticks * tick, float)
+        usual = round(_within("step", step, tick, MOST_ROWS * tick) / tick)
+        if abs(usual * tick - step) > 1e-6 * tick:
+            raise BadParameterError(f"`step` must be a multiple of {tick}, was {step:g}")
+        self._rows = the_rows(market, _number(asked, "rows", usual, int))
 
     async def next(self) -> bytes:
         """Wait for the next message."""
@@ -134,6 +151,7 @@ class _Bars:
         now = bars.serial, market.trade_count
         if self._hub.source.epoch != self._epoch:
             self._epoch = self._hub.source.epoch
+            self._shape(market)
             found = bars.at(self._tf, self._count)
             drawn = bars.footprints(found, self._rows, self._ratio, self._least)
             made = [self._message("snapshot", "candles", drawn)]
@@ -155,6 +173,7 @@ class _Bars:
         return msgspec.json.encode(
             {
                 "type": kind,
+                "exchange": self._symbol.rpartition(".")[2].lower(),
                 "symbol": self._symbol,
                 "tf_ms": self._tf * 1000,
                 "step": round(self._rows * market.units.tick, market.units.price_digits + 3),
@@ -163,6 +182,14 @@ class _Bars:
                 name: drawn,
             }
         )
+
+
+def _market_of(hub: Hub, asked: dict[str, str]) -> MarketState:
+    """Return the market of `symbol`: its whole name, or the venue's own beside `exchange`."""
+    symbol, exchange = asked.get("symbol", ""), asked.get("exchange", "").upper()
+    names = (f"{symbol}{kind}.{exchange}" for kind in ("-PERP", "-LINEAR", ""))
+    held = hub.source.markets
+    return the_market(hub.source, next((name for name in names if name in held), symbol))
 
 
 def _number(asked: dict[str, str], name: str, default: Any, kind: type[Any]) -> Any:

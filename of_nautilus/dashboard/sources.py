@@ -20,7 +20,11 @@ class Source(Protocol):
     kind: str
     name: str
     commands: bool
-    epoch: int
+
+    @property
+    def epoch(self) -> int:
+        """A number; see above."""
+        ...
 
     @property
     def markets(self) -> Mapping[str, MarketState]:

@@ -3,6 +3,7 @@
 All prices are ticks. `side` is the side a level is traded from: +1 buy, -1 sell, 0 watched only.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,6 +157,13 @@ def reach(price: int, r1: float, config: LevelConfig, watching: bool = False) ->
     if config.proximity == "percent":
         return config.proximity_pct * abs(price) * (1.0 - 1e-12)
     return max(2.0, r1 if watching else 0.5 * r1)
+
+
+def watch_reach(price: int, r1: float, config: LevelConfig) -> float:
+    """Return within how many ticks of `price` a level is watched; NaN while `r1` is not known."""
+    if config.proximity == "noise" and not r1 > 0.0:
+        return math.nan
+    return reach(price, r1, config, watching=True)
 
 
 def qualified_levels(

@@ -170,6 +170,11 @@ class LevelRegistry:
         ]
         return min(near, key=lambda one: (abs(one.price - price), one.id), default=None)
 
+    def tradable(self) -> list[int]:
+        """Return the prices of the unbroken levels that have a side."""
+        records = self._records.values()
+        return [r.level.price for r in records if r.level.side and r.broken_ns is None]
+
     def targets(self) -> list[int]:
         """Return the prices of all VAL, VAH and POC levels, merged ones included."""
         return [r.level.price for r in self._records.values() if r.level.kind in TARGET_KINDS]

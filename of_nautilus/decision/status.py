@@ -1,9 +1,10 @@
 """Where each instrument stands: a status, six steps, and a priority to rank many by."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from of_nautilus.decision.levels import LevelConfig, watch_reach
 from of_nautilus.decision.table import IN_TRADE, Phase
 
 
@@ -99,6 +100,44 @@ def steps_done(
         decided,
         open_trade,
     )
+
+
+def stand(
+    phase: Phase | None,
+    *,
+    price: int | None,
+    levels: Collection[int],
+    r1: float,
+    has_profile: bool,
+    has_frame: bool,
+    stale: bool,
+    config: LevelConfig | None = None,
+) -> tuple[Status, tuple[bool, ...]]:
+    """Return an instrument's status and which of the six `STEPS` are completed.
+
+    Parameters
+    ----------
+    phase : Phase, optional
+        Where the trade stands; None if nothing trades this instrument.
+    price : int, optional
+        The last price, ticks.
+    levels : collection of int
+        Prices of the levels that may be traded: those with a side that are not broken, ticks.
+        One within the distance of watching is near: `R1`, and no less than two ticks.
+    r1 : float
+        The usual range of a bar, ticks; NaN: nothing is near.
+    has_profile, has_frame : bool
+        Whether there is a profile at all; whether one of a finished session.
+    stale : bool
+        Whether the feed is silent or not to be trusted.
+    """
+    near = False
+    if price is not None:
+        within = watch_reach(price, r1, config or LevelConfig())
+        near = any(abs(level - price) <= within for level in levels)
+    status = status_of(phase, has_profile=has_profile, stale=stale, levels=len(levels), near=near)
+    steps = steps_done(phase or Phase.NONE, has_frame=has_frame, levels=len(levels), near=near)
+    return status, steps
 
 
 def priority(status: Status, completed: int) -> int:

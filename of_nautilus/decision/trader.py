@@ -25,7 +25,14 @@ from of_nautilus.decision.gate import (
     record_trade,
     roll_day,
 )
-from of_nautilus.decision.levels import Level, LevelKind, level_strength, qualified_levels, reach
+from of_nautilus.decision.levels import (
+    Level,
+    LevelKind,
+    level_strength,
+    qualified_levels,
+    reach,
+    watch_reach,
+)
 from of_nautilus.decision.lifecycle import at_rest, step
 from of_nautilus.decision.orders import (
     Accepted,
@@ -62,7 +69,7 @@ from of_nautilus.decision.risk import (
 from of_nautilus.decision.score import Score, composite
 from of_nautilus.decision.settings import EXIT_PATTERNS, Settings, TradeConfig, exit_warning, settle
 from of_nautilus.decision.state import Event, Plan, State, event_rank
-from of_nautilus.decision.status import Status, status_of, steps_done
+from of_nautilus.decision.status import Status, stand
 from of_nautilus.decision.table import Kind, Phase
 
 
@@ -203,17 +210,15 @@ class TradeManager:
 
     def status(self, stale: bool = False) -> tuple[Status, tuple[bool, ...]]:
         """Return the instrument's status and its six steps."""
-        near = self.price is not None and self._nearest(self.price) is not None
-        levels = sum(record.level.side != 0 for record in self.registry.records)
-        return (
-            status_of(
-                self.state.phase,
-                has_profile=self.price is not None,
-                stale=stale,
-                levels=levels,
-                near=near,
-            ),
-            steps_done(self.state.phase, has_frame=bool(self.sessions), levels=levels, near=near),
+        return stand(
+            self.state.phase,
+            price=self.price,
+            levels=self.registry.tradable(),
+            r1=self.r1,
+            has_profile=self.price is not None,
+            has_frame=bool(self.sessions),
+            stale=stale,
+            config=self.settings.levels,
         )
 
     # Signals.
@@ -411,9 +416,7 @@ class TradeManager:
         return max(2.0 * self.r1, 3.0 * self.market.cost(self.price, self.spread))
 
     def _nearest(self, price: int, times: float = 1.0) -> Level | None:
-        if self.settings.levels.proximity == "noise" and not self.r1 > 0.0:
-            return None
-        within = times * reach(price, self.r1, self.settings.levels, watching=True)
+        within = times * watch_reach(price, self.r1, self.settings.levels)
         return self.registry.nearest(price, within)
 
     def _watch(self, ts: int, price: int) -> None:

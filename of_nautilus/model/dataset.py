@@ -100,6 +100,7 @@ def plan_runs(catalog: str, instrument_id: str, warmup_days: int) -> list[Run]:
         if len(snapshots) == 0:
             snapshots.append(int(piece.ts_init[0]))
     if not days:
+        scale_of(catalog, instrument_id)
         raise UserError(
             f"no book of {instrument_id}", catalog, todo="ingest order book deltas: features need"
             " trades and book",

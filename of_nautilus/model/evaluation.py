@@ -112,6 +112,12 @@ def run_case(config: ModelConfig, case: Case) -> dict[str, Any]:
     asked = wanted(config)
     instrument, data = _market(config.catalog, config.instrument_id)
     instrument = _with_fees(instrument, asked)
+    lot = instrument.size_increment.as_decimal()
+    if asked.rules.max_position < lot:
+        raise UserError(
+            f"`max_position` must be at least the lot of {lot}, was {asked.rules.max_position:g}",
+            config.instrument_id, todo="mend `evaluate.rules` in the config",
+        )  # fmt: skip
     engine = BacktestEngine(
         BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), run_analysis=False)
     )

@@ -3,7 +3,9 @@
 On a 10 s grid, in windows of half an hour, the change of the mid (ticks) is regressed on order flow
 imbalance: of the best level; of ten levels, by ridge; integrated, along the first principal
 component of the past; and on the signed volume of trades. Once for the same bar, once for the next.
-R squared is adjusted for the number of regressors, so that chance gives 0 on average.
+R squared is adjusted for the number of regressors, so that chance gives 0 on average. Over half a
+day and more two controls stand beside it: the next bar regressed on the flow of another time, which
+is what chance gives there; and the slopes of all windows before tried on the one after.
 
 Sources: Cont, Kukanov and Stoikov (2014); Xu, Gould and Howison (2019); Cont, Cucuringu and Zhang
 (2023).
@@ -25,6 +27,7 @@ from of_nautilus.model.quotes import quotes_of
 
 GRID = 10_000_000_000
 LEVELS, WINDOW, LEAST = 10, 180, 30
+SHIFTS, CONTROLLED = 40, 24  # of the flow against the price; windows from which on it is done
 RIDGE = 0.1  # of the number of bars, on regressors of unit variance
 REGRESSORS = ("best level", "ten levels", "integrated", "trades")
 # What was published for the same bar and for the next, as text; another market, another grid.
@@ -122,12 +125,19 @@ def adjusted_r2(x: Floats, y: Floats, ridge: float = 0.0) -> float:
 
 @dataclass(frozen=True)
 class Row:
-    """One regressor: adjusted R squared of the same bar and of the next, mean over windows."""
+    """One regressor: adjusted R squared of the same bar and of the next, mean over windows.
+
+    `shifted`: of the next bar on flow of another time, mean and interval of so many shifts;
+    `carried`: R squared of the same bar and of the next in windows that had no part in the fit.
+    None with few windows.
+    """
 
     regressor: str
     same: Interval
     next: Interval
     windows: int
+    shifted: Interval | None
+    carried: tuple[float, float] | None
 
 
 def study(bars: Bars, seed: int = 0) -> list[Row]:
@@ -138,6 +148,10 @@ def study(bars: Bars, seed: int = 0) -> list[Row]:
     windows = [w[known[w]] for w in windows if known[w].sum() >= LEAST]
     scaled = bars.flow / np.maximum(bars.size, 1e-12)[:, None]
     rng = np.random.default_rng(seed)
+    controlled = len(windows) >= CONTROLLED
+    shifts = rng.integers(WINDOW, n - WINDOW, SHIFTS) if controlled else []
+    shifted: dict[str, list[list[float]]] = {name: [] for name in REGRESSORS}
+    carried = {name: _Carried() for name in REGRESSORS}
     found: dict[str, list[list[float]]] = {name: [] for name in REGRESSORS}
     drawn: dict[str, list[list[float]]] = {name: [] for name in REGRESSORS}
     for k, w in enumerate(windows):
@@ -151,6 +165,13 @@ def study(bars: Bars, seed: int = 0) -> list[Row]:
         follows = w[:-1][np.diff(w) == 1]
         for name, (x, ridge) in told.items():
             found[name].append(_both(x, bars.move, w, follows, ridge))
+            if controlled:
+                shifted[name].append(
+                    [adjusted_r2(x[(follows - s) % n], bars.move[follows + 1], ridge)
+                     for s in shifts]
+                )  # fmt: skip
+            if controlled and k:
+                carried[name].add(x, bars.move, past, w, ridge)
             if len(windows) < 5:
                 drawn[name] += [
                     _both(x, bars.move, rng.choice(w, len(w)), rng.choice(follows, len(follows)),
@@ -163,6 +184,8 @@ def study(bars: Bars, seed: int = 0) -> list[Row]:
             _interval(found[name], drawn[name], 0),
             _interval(found[name], drawn[name], 1),
             len(windows),
+            _between(shifted[name]) if controlled else None,
+            carried[name].r2 if controlled else None,
         )
         for name in REGRESSORS
     ]
@@ -173,6 +196,38 @@ def _both(x: Floats, move: Floats, same: Ints, follows: Ints, ridge: float) -> l
         adjusted_r2(x[same], move[same], ridge),
         adjusted_r2(x[follows], move[follows + 1], ridge),
     ]
+
+
+class _Carried:
+    """Squared errors of fits on the past in the windows after it, by lag of 0 and 1 bars."""
+
+    def __init__(self) -> None:
+        self._left, self._all = [0.0, 0.0], [0.0, 0.0]
+
+    def add(self, x: Floats, move: Floats, past: Ints, window: Ints, ridge: float) -> None:
+        """Fit on the past, try on a window."""
+        x = x.reshape(len(move), -1)
+        for lag in (0, 1):
+            # Of the past, and of the window, the bars whose next one belongs to it too.
+            fitted, tried = (part[np.isin(part + lag, part)] for part in (past, window))
+            spread = np.maximum(x[fitted].std(axis=0), 1e-12)
+            fit = fit_ofi_impact(x[fitted] / spread, move[fitted + lag], ridge * len(fitted))
+            told = fit.alpha + x[tried] / spread @ fit.beta
+            usual = float(move[fitted + lag].mean())
+            self._left[lag] += float(((move[tried + lag] - told) ** 2).sum())
+            self._all[lag] += float(((move[tried + lag] - usual) ** 2).sum())
+
+    @property
+    def r2(self) -> tuple[float, float]:
+        """R squared of the same bar and of the next one."""
+        same, after = (1 - left / of for left, of in zip(self._left, self._all, strict=True))
+        return same, after
+
+
+def _between(found: list[list[float]]) -> Interval:
+    means = np.nanmean(np.array(found), axis=0)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(means.mean()), float(low), float(high))
 
 
 def _interval(found: list[list[float]], drawn: list[list[float]], side: int) -> Interval:

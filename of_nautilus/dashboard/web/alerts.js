@@ -26,7 +26,7 @@ export class Alerts {
     });
   }
 
-  /** Listen to an instrument; a whole state told at once is news to nobody. */
+  /** Listen to the instrument that is shown; a whole state told at once is news to nobody. */
   watch(feed, instrument) {
     const { symbol, price_digits: digits } = instrument;
     const stops = [
@@ -47,21 +47,6 @@ export class Alerts {
             );
         }
       }),
-      feed.subscribe({ channel: "trade_state", symbol }, (data, whole) => {
-        if (whole) return;
-        for (const each of data.closed)
-          this.raise(
-            "trade",
-            `${symbol}: closed, ${signed(each.pnl_ticks, 1)} ticks, ${signed(each.r_multiple, 2)} R (${words(each.reason)})`,
-            each.closed,
-          );
-        for (const each of data.transitions)
-          if (
-            ["BREAK_EVEN", "TRAILING", "POSITION_OPEN"].includes(each.target) &&
-            each.source !== each.target
-          )
-            this.raise("trade", `${symbol}: ${words(each.target)}`, each.time);
-      }),
       feed.subscribe({ channel: "bias", symbol }, (data, whole) => {
         const time = data.bias?.time ?? null,
           before = this.biases.get(symbol);
@@ -75,6 +60,25 @@ export class Alerts {
       }),
     ];
     return () => stops.forEach((stop) => stop());
+  }
+
+  /** Trades of any instrument, whichever is shown. */
+  trades(feed, { symbol }) {
+    feed.subscribe({ channel: "trade_state", symbol }, (data, whole) => {
+      if (whole) return;
+      for (const each of data.closed)
+        this.raise(
+          "trade",
+          `${symbol}: closed, ${signed(each.pnl_ticks, 1)} ticks, ${signed(each.r_multiple, 2)} R (${words(each.reason)})`,
+          each.closed,
+        );
+      for (const each of data.transitions)
+        if (
+          ["BREAK_EVEN", "TRAILING", "POSITION_OPEN"].includes(each.target) &&
+          each.source !== each.target
+        )
+          this.raise("trade", `${symbol}: ${words(each.target)}`, each.time);
+    });
   }
 
   /** Feeds that turned bad or good, of all instruments. */

@@ -13,7 +13,8 @@ import { statusClass } from "./status.js";
 import { isDark, setTheme } from "./theme.js";
 
 const TIMEFRAMES = [1, 5, 15, 60];
-const PROBLEM_MS = 8000;
+const PROBLEM_MS = 8000,
+  MOST_TRADED = 40; // instruments whose trades are told of: a connection has 64 subscriptions
 
 class App {
   constructor() {
@@ -43,7 +44,15 @@ class App {
         () => this.instrument.symbol,
         (text) => this.alerts.raise("bias", text, Date.now()),
       );
-    this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => this.alerts.feeds(data));
+    for (const each of instruments.slice(0, MOST_TRADED)) this.alerts.trades(this.feed, each);
+    this.feed.subscribe({ channel: "stats", symbol: "*" }, (data) => {
+      this.alerts.feeds(data);
+      // A node that began a moment ago has told of no bar yet.
+      for (const { symbol, bar_seconds } of data.instruments) {
+        const own = this.instruments.find((each) => each.symbol === symbol);
+        if (own && own.bar_seconds !== bar_seconds) location.reload();
+      }
+    });
     this.choose(
       instruments.some((each) => each.symbol === settings.symbol)
         ? settings.symbol
@@ -141,7 +150,7 @@ class App {
   tabs() {
     $("tabs").replaceChildren(
       ...SCREENS.map(({ name, title }, k) =>
-        el("a", { href: `#${name}`, title: `${title} (${(k + 1) % 10})` }, title),
+        el("a", { href: `#${name}`, title: k < 9 ? `${title} (${k + 1})` : title }, title),
       ),
     );
   }

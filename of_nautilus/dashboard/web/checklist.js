@@ -1,7 +1,7 @@
 // The six steps from a framed profile to a managed trade, and the trade itself.
 
 import { el, panel, row, table } from "./dom.js";
-import { clock, number, signed, size, span, words } from "./format.js";
+import { clock, levelName, number, signed, size, span, words } from "./format.js";
 import { statusClass } from "./status.js";
 
 export function checklist(app) {
@@ -25,7 +25,7 @@ export function checklist(app) {
             "aria-label": `${step.name}: ${step.done ? "done" : "not yet"}`,
           },
           el("b", {}, step.name),
-          el("span", { class: "muted" }, step.text ?? ""),
+          el("span", { class: "muted", title: step.text }, levelName(step.text)),
         ),
       ),
     );

@@ -170,7 +170,10 @@ export function price(app) {
           lay();
         }, app.complain);
       else {
-        facts.markers = [...facts.markers, ...data.signals];
+        // A signal is told once more when an entry was decided on.
+        const name = ({ ts, pattern, side, price }) => `${ts} ${pattern} ${side} ${price}`;
+        const known = new Set(facts.markers.map(name));
+        facts.markers = [...facts.markers, ...data.signals.filter((each) => !known.has(name(each)))];
         lay();
       }
     }),

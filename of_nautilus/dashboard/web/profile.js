@@ -197,6 +197,7 @@ export function frame(app) {
         ...(own
           ? facts([
               ["Session", `${day(own.start)} ${minute(own.start)}`],
+              ["Read on rows of", number(own.key_height, digits)],
               ["Shape", own.shape ?? "–"],
               ["POC", number(own.poc, digits)],
               ["VAH", number(own.vah, digits)],

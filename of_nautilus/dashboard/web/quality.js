@@ -9,7 +9,7 @@ const COLUMNS = [
   ["Feed", true],
   ["Trades"],
   ["A second"],
-  ["Book messages"],
+  ["Books"],
   ["Bars"],
   ["Signals"],
   ["Newest (UTC)", true],
@@ -22,6 +22,7 @@ export function quality(app) {
   const { root, body } = panel("Data quality", {
     key: [
       "delay: from the event to this page's server",
+      "books: looks at the book, two a second at most",
       "missed: messages that the dashboard itself could not keep up with; trading is not touched",
     ],
   });
@@ -52,7 +53,7 @@ export function quality(app) {
             ],
             number(each.trades),
             number(each.trades_per_second, 1),
-            number(each.book_messages),
+            number(each.books),
             number(each.bars),
             number(each.signals),
             clock(each.last_time),

@@ -20,10 +20,20 @@ const COLUMNS = [
 
 export function scanner(app) {
   const { root, body } = panel("Scanner", {
-    key: ["● step completed", "Enter or a click opens the instrument"],
+    key: ["● step completed", "↑ ↓ choose, Enter or a click opens the instrument"],
   });
   const list = table(COLUMNS, "Instruments by priority");
   body.append(list.root);
+
+  const rowOf = (symbol) =>
+    [...list.body.children].find((each) => each.dataset.symbol === symbol) ?? null;
+
+  function move(step) {
+    const own = list.body.querySelector(":focus") ?? rowOf(app.instrument?.symbol);
+    const next = step > 0 ? own?.nextElementSibling : own?.previousElementSibling;
+    (next ?? own)?.focus();
+    return true;
+  }
 
   async function load() {
     try {
@@ -32,6 +42,7 @@ export function scanner(app) {
         get("/api/instruments"),
       ]);
       const known = new Map(instruments.map((each) => [each.symbol, each]));
+      const focused = list.body.querySelector(":focus")?.dataset.symbol;
       list.body.replaceChildren(
         ...rows.map((each) => {
           const own = known.get(each.symbol),
@@ -67,6 +78,7 @@ export function scanner(app) {
             COLUMNS,
             {
               class: `pick${each.symbol === app.instrument?.symbol ? " chosen" : ""}`,
+              dataset: { symbol: each.symbol },
               tabindex: 0,
               onclick: open,
               onkeydown: (event) => event.key === "Enter" && open(),
@@ -74,6 +86,7 @@ export function scanner(app) {
           );
         }),
       );
+      rowOf(focused)?.focus({ preventScroll: true });
       app.probe.scanner = rows;
     } catch (error) {
       app.complain(error);
@@ -81,5 +94,9 @@ export function scanner(app) {
   }
   load();
   const timer = setInterval(load, 2000);
-  return { root, stop: () => clearInterval(timer) };
+  return {
+    root,
+    key: (name) => (name === "ArrowDown" ? move(1) : name === "ArrowUp" ? move(-1) : false),
+    stop: () => clearInterval(timer),
+  };
 }
