@@ -149,8 +149,8 @@ def add_delta(  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _placed(places):  # type: ignore[no-untyped-def]
-    """Return the arrays of `BookArrays`, the record before them, read where they lie."""
+def placed(places):  # type: ignore[no-untyped-def]
+    """Return the record and the arrays of `BookArrays` from `BookFlow.places` (compiled)."""
     return (
         array_at(places, 0, BOOK_FLOW)[0],
         table_at(places, 1, INT),
@@ -168,7 +168,7 @@ def _placed(places):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _run(places, deltas, start, stop):  # type: ignore[no-untyped-def]
     """Take the deltas from `start` to `stop`: `stop`, or a GROW code and where to go on."""
-    flow, window, blocks, far, top, rows, history, prints, flows, consumed = _placed(places)
+    flow, window, blocks, far, top, rows, history, prints, flows, consumed = placed(places)
     for i in range(start, stop):
         code = add_delta(
             flow, window, blocks, far, top, rows, history, prints, flows, consumed,
@@ -181,7 +181,7 @@ def _run(places, deltas, start, stop):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _step_trade(places, ts, price, size, side):  # type: ignore[no-untyped-def]
-    flow, window, _, far, _, _, _, prints, flows, _ = _placed(places)
+    flow, window, _, far, _, _, _, prints, flows, _ = placed(places)
     return add_trade(flow, window, far, prints, flows, ts, price, size, side)
 
 
@@ -298,8 +298,8 @@ class BookFlow:
 
     def _bind(self) -> None:
         """Hand the arrays to the compiled code; to be done when one is another."""
-        self._places = Places(self.state, *self.arrays)
-        owned = (self._places,)
+        self.places = Places(self.state, *self.arrays)
+        owned = (self.places,)
         self._trade = direct(_step_trade, owned, 0, 0, 0, 0)
         self._tick = direct(_step_tick, owned, 0, 0.0, 0.0, 0.0, 0.0, 0)
         self._run = direct(_run, owned, np.zeros((1, len(DELTA_COLUMNS)), np.int64), 0, 0)

@@ -14,7 +14,7 @@ from of_nautilus.core import book as book_
 from of_nautilus.core import footprint, impact, microprice, ofi, profile, vpin, windows
 from of_nautilus.core.book_flow import BookFlow
 from of_nautilus.core.book_tracker import start_session as start_flows
-from of_nautilus.core.direct import direct
+from of_nautilus.core.direct import Places, direct
 from of_nautilus.core.footprint import BAR, BarKind, ClosedBar
 from of_nautilus.core.imbalance import ImbalanceRule
 from of_nautilus.core.large_trades import new_size_quantile
@@ -148,9 +148,8 @@ class FeatureComputer:
             self._cells,
             self._buckets,
         )
-        book = self._book
-        owned = (self._state, book.state, book.arrays, trades, self._out, self._times)
-        self._run_events = direct(step.run, owned, self._event, 0, 0)
+        self._places = Places(self._state, *trades, self._out, self._times)
+        self._run_events = direct(step.run, (self._places, self._book.places), self._event, 0, 0)
 
     def on_trade(self, ts: int, price: int, size: int, side: int) -> None:
         """Take one trade: ns UTC, ticks, lots, +1 / -1 / 0."""

@@ -26,8 +26,13 @@ from of_nautilus.core import (
     vwap,
     windows,
 )
+from of_nautilus.core.book_flow import BookArrays, placed
+from of_nautilus.core.direct import array_at, table_at
 from of_nautilus.core.imbalance import find_stacks, flag_rows
+from of_nautilus.core.record import FLOAT, INT
+from of_nautilus.core.windows import TAIL, TAPE_ENTRY
 from of_nautilus.model import seconds, vector
+from of_nautilus.model.state import FEATURES, TradeArrays
 
 NEVER = 0x7FFFFFFFFFFFFFFF
 SILENCE = 60_000_000_000  # so long after the last event there are no more vectors
@@ -176,12 +181,20 @@ def write_due(s, flow, book, trades, out, times, ts):  # type: ignore[no-untyped
 
 
 @njit(cache=True)
-def run(state, flow_state, book, trades, out, times, events, start, stop):  # type: ignore[no-untyped-def]
-    """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...)."""
-    s = state[0]
-    flow = flow_state[0]
-    window, blocks, far, top, rows, history, prints, flows, consumed = book
-    tape, tape_tails, parents, parent_tails, hist, cells, buckets = trades
+def run(places, book_places, events, start, stop):  # type: ignore[no-untyped-def]
+    """Take the events from `start` to `stop`: where it stopped, and what it said (DONE, ...).
+
+    `places` are those of the FEATURES record, the `TradeArrays`, and room for vectors and times.
+    """
+    s = array_at(places, 0, FEATURES)[0]
+    tape, tape_tails = array_at(places, 1, TAPE_ENTRY), array_at(places, 2, TAIL)
+    parents, parent_tails = array_at(places, 3, TAPE_ENTRY), array_at(places, 4, TAIL)
+    hist, cells = table_at(places, 5, INT), table_at(places, 6, INT)
+    buckets = table_at(places, 7, INT)
+    out, times = table_at(places, 8, FLOAT), array_at(places, 9, INT)
+    trades = TradeArrays(tape, tape_tails, parents, parent_tails, hist, cells, buckets)
+    flow, window, blocks, far, top, rows, history, prints, flows, consumed = placed(book_places)
+    book = BookArrays(window, blocks, far, top, rows, history, prints, flows, consumed)
     for i in range(start, stop):
         event = events[i]
         if event[0] != 0 and s.holding != 2:
