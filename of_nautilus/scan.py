@@ -35,7 +35,7 @@ from of_nautilus.ingest.instruments import held_definition
 from of_nautilus.patterns.signal import Signal, signals_digest
 from of_nautilus.patterns.units import BARS, MIN_BARS
 
-PIECE = 500_000
+PIECE = 200_000
 _NEAR = 1e-4  # a price so many steps below a step lies on it; as `core.ticks.steps_of` reads it
 _NAN = float("nan")
 

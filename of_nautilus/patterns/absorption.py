@@ -282,9 +282,8 @@ def add_trade(level, bursts, ts, price, size, side):  # type: ignore[no-untyped-
     row = level.last_row
     mine = -1
     for k in range(level.open_count):
-        if level.open[k, ROW] == row and level.open[k, SIDE] == side:
-            mine = k
-            break
+        # All of the few are looked at: where to stop would be unpredictable.
+        mine = k if (level.open[k, ROW] == row) & (level.open[k, SIDE] == side) else mine
     if mine < 0:
         mine = level.open_count
         level.open_count += 1

@@ -97,12 +97,12 @@ def add_trade(sizes, rows, ts, price, size, side):  # type: ignore[no-untyped-de
         sizes.low_row = min(sizes.low_row, sizes.last_row)
         sizes.high_row = max(sizes.high_row, sizes.last_row)
     at = sizes.last_row & (len(rows) - 1)
-    if side > 0:
-        rows[at, 1] += size
-        sizes.most_bought = max(sizes.most_bought, rows[at, 1])
-    else:
-        rows[at, 0] += size
-        sizes.most_sold = max(sizes.most_sold, rows[at, 0])
+    # Sides are unpredictable: a branch on them costs more than the rest.
+    bought = np.int64(side > 0)
+    lots = rows[at, bought] + size
+    rows[at, bought] = lots
+    sizes.most_bought = max(sizes.most_bought, lots * bought)
+    sizes.most_sold = max(sizes.most_sold, lots * (1 - bought))
 
 
 @njit(cache=True)
