@@ -17,7 +17,6 @@ from of_nautilus.ingest.columns.kinds import (
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.store import Store, open_store
 
-
 FEW = 12
 
 
