@@ -137,7 +137,6 @@ class OrderFlowStrategy(Strategy):
         self._newest: TradeTick | None = None
         self._tick_ts = self._tick_init = 0
         self._exposed: ExecutionTrouble | None = None
-        self._position_moved = True
         self._feed = FeedTrust()
 
     # -- life -------------------------------------------------------------------------------------
@@ -171,6 +170,7 @@ class OrderFlowStrategy(Strategy):
         self.subscribe_trade_ticks(instrument_id)
         self.msgbus.subscribe(f"events.position.{_EXTERNAL}", self.on_position_event)
         self._live = isinstance(self.clock, LiveClock)
+        self._check_position(self._now())
         if self._live:
             loop = asyncio.get_running_loop()
             # The host's live timers run on a thread of their own.
@@ -217,7 +217,6 @@ class OrderFlowStrategy(Strategy):
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
         self._newest = None
         self._exposed = None
-        self._position_moved = True
         self._feed = FeedTrust()
 
     # -- the market -------------------------------------------------------------------------------
@@ -255,8 +254,6 @@ class OrderFlowStrategy(Strategy):
         assert self.manager is not None
         self._next_check = ts + (_IDLE_CHECK_NS if self.manager.idle else _CHECK_NS)
         self._update_equity()
-        if self._position_moved:
-            self._check_position(ts)
         self._do(self.manager.on_time(ts, self._last_price() or None))
 
     def _last_price(self) -> int:
@@ -372,8 +369,9 @@ class OrderFlowStrategy(Strategy):
         self._report(event, lambda key: Resized(key, lots, event.ts_event))
 
     def on_position_event(self, event: PositionEvent) -> None:
-        """Hold the position against our orders' fills at the next look."""
-        self._position_moved = True
+        """Hold the position against our orders' fills: of a fill the host has told before."""
+        if self.is_running:
+            self._check_position(self._now())
 
     def _report(self, event: Any, made: Any) -> None:
         key = self._known(event.client_order_id)
@@ -398,8 +396,7 @@ class OrderFlowStrategy(Strategy):
             if position.strategy_id in (self.id, _EXTERNAL)
         )
         lots = int(signed / self._scale.lot)
-        self._position_moved = lots != orders.position + orders.foreign
-        if self._position_moved:
+        if lots != orders.position + orders.foreign:
             price = self._last_price() or self.manager.price or 0
             self._do(self.manager.on_report(PositionReport(lots, price, ts)))
 

@@ -1,6 +1,12 @@
 """Joined files: the same rows in fewer files, whatever happens meanwhile."""
 
+import json
 import os
+import random
+import shutil
+import signal
+import sys
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +19,7 @@ from of_nautilus.ingest.columns import TradeColumns, read_trades
 from of_nautilus.ingest.joining import HOUR_NS, join_files
 from of_nautilus.ingest.store import open_store
 from tests.fixtures_ingest import DAY0, PERP, trades
-from tests.test_catalog_writer import write
+from tests.test_catalog_writer import child, write
 
 MINUTE = HOUR_NS // 60
 
@@ -70,6 +76,78 @@ def test_a_crash_while_joining_is_completed(
     assert staging.recover(open_store(tmp_path)) == 1
     assert files(tmp_path) == ["00"]
     assert read_trades(tmp_path, PERP).to_table(PERP).equals(before)
+
+
+KILLED = """
+    import sys
+    from tests.test_ingest_joining import kill_joins
+    kill_joins(sys.argv[1])
+"""
+AT_RANDOM = 12
+
+
+def kill_joins(root: str) -> None:
+    """Join copies of `root`/whole in processes that are killed: at some of their file operations,
+    and at random times. Says which copies were killed, as JSON; one is joined unharmed.
+    """
+    chance = random.Random(3)
+
+    def begun(name: str, dies_at: int | None = None) -> int:
+        """Fork a process that joins a copy, and ends with how many file operations that took."""
+        catalog = shutil.copytree(Path(root, "whole"), Path(root, name))
+        if child := os.fork():
+            return child
+        operations = count()
+
+        def hook(event: str, _: Any) -> None:
+            on_files = event == "open" or event.startswith(("os.", "shutil.", "fcntl."))
+            if on_files and next(operations) == dies_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        join(catalog, 24 * HOUR_NS)
+        os._exit(next(operations))
+
+    def ended(process: int) -> tuple[bool, int]:
+        _, status = os.waitpid(process, 0)
+        return os.WIFSIGNALED(status), os.WEXITSTATUS(status)
+
+    # The first one loads what the others have at hand.
+    ended(begun("warming"))
+    begin = time.perf_counter()
+    _, operations = ended(begun("unharmed"))
+    took = time.perf_counter() - begin
+    killed = []
+    for moment in sorted(chance.sample(range(operations), 2 * AT_RANDOM)):
+        if ended(begun(f"operation {moment}", moment))[0]:
+            killed.append(f"operation {moment}")
+    for i in range(AT_RANDOM):
+        process = begun(f"time {i}")
+        time.sleep(chance.uniform(0.0, took))
+        os.kill(process, signal.SIGKILL)
+        if ended(process)[0]:
+            killed.append(f"time {i}")
+    print(json.dumps(killed))
+
+
+@pytest.mark.slow
+def test_a_join_killed_at_any_moment_loses_no_row_and_doubles_none(tmp_path: Path) -> None:
+    recorded(tmp_path / "whole", range(22 * 60, 24 * 60), step=15)
+    before = read_trades(tmp_path / "whole", PERP).to_table(PERP)
+    done = child(KILLED, tmp_path)
+    assert done.returncode == 0, done.stderr
+    killed = json.loads(done.stdout)
+    assert len(killed) >= 2 * AT_RANDOM
+    unharmed = files(tmp_path / "unharmed")
+    assert unharmed == ["22"]
+    for name in killed:
+        catalog = tmp_path / name
+        staging.recover(open_store(catalog))
+        assert read_trades(catalog, PERP).to_table(PERP).equals(before), name
+        join(catalog, 24 * HOUR_NS)
+        assert files(catalog) == unharmed, name
+        assert read_trades(catalog, PERP).to_table(PERP).equals(before), name
+        assert not list(catalog.glob(".staging/*")), name
 
 
 def test_files_that_overlap_stay_as_they_are(tmp_path: Path) -> None:
