@@ -15,13 +15,14 @@ held against the fills of our own orders: what somebody else has done is told to
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pandas as pd
 from nautilus_trader.common.component import LiveClock
+from nautilus_trader.common.data_topics import TopicCache
 from nautilus_trader.model.data import TradeTick
 from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
 from nautilus_trader.model.events import (
@@ -35,7 +36,7 @@ from nautilus_trader.model.events import (
     OrderUpdated,
     PositionEvent,
 )
-from nautilus_trader.model.identifiers import ClientOrderId, PositionId, StrategyId
+from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId, PositionId, StrategyId
 from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
@@ -167,7 +168,7 @@ class OrderFlowStrategy(Strategy):
         self._recover()
         for kind in self._listens_to():
             listen(self, kind, instrument_id)
-        self.subscribe_trade_ticks(instrument_id)
+        self._subscribe_trades(instrument_id)
         self.msgbus.subscribe(f"events.position.{_EXTERNAL}", self.on_position_event)
         self._live = isinstance(self.clock, LiveClock)
         self._check_position(self._now())
@@ -179,6 +180,17 @@ class OrderFlowStrategy(Strategy):
                 pd.Timedelta(nanoseconds=_BEAT_NS),
                 callback=lambda _: loop.call_soon_threadsafe(self._beat),
             )
+
+    def _subscribe_trades(self, instrument_id: InstrumentId) -> None:
+        """Subscribe to trades, and take them from the bus itself.
+
+        On the way through `handle_trade_tick` the host looks for the indicators of each trade, and
+        that takes longer than what a strategy does with nearly all of them.
+        """
+        self.subscribe_trade_ticks(instrument_id)
+        topic = TopicCache().get_trades_topic(instrument_id)
+        self.msgbus.unsubscribe(topic, self.handle_trade_tick)
+        self.msgbus.subscribe(topic, self.on_trade_tick)
 
     def _new_manager(self, market: Market) -> TradeManager:
         """Return who decides."""
@@ -224,7 +236,7 @@ class OrderFlowStrategy(Strategy):
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Let the manager see to its limits, once a second while anything is open."""
         self._newest = tick
-        if tick.ts_event < self._next_check or self.manager is None:
+        if tick.ts_event < self._next_check or self.manager is None or not self.is_running:
             return
         self._tick_ts, self._tick_init = tick.ts_event, tick.ts_init
         self._check(tick.ts_event)
@@ -402,8 +414,10 @@ class OrderFlowStrategy(Strategy):
 
     # -- carrying out -----------------------------------------------------------------------------
 
-    def _do(self, outputs: Iterable[Output]) -> None:
+    def _do(self, outputs: Sequence[Output]) -> None:
         """Carry out what the manager decided, in order, also where one thing leads to the next."""
+        if not outputs and not self._todo and self._exposed is None:
+            return
         self._todo.extend(outputs)
         if self._busy:
             return
