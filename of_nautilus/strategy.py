@@ -185,7 +185,8 @@ class OrderFlowStrategy(Strategy):
         """Subscribe to trades, and take them from the bus itself.
 
         On the way through `handle_trade_tick` the host looks for the indicators of each trade, and
-        that takes longer than what a strategy does with nearly all of them.
+        that takes longer than what a strategy does with nearly all of them. Who registers an
+        indicator for trades with this strategy calls `subscribe_trade_ticks` once more.
         """
         self.subscribe_trade_ticks(instrument_id)
         topic = TopicCache().get_trades_topic(instrument_id)

@@ -84,7 +84,7 @@ class Detector:
     def bind(self, engine: Any, closed: State, cells: Ints) -> None:
         """Work on an ENGINE record, the state of what reads the tape, and on its bars."""
         self._level, self._sweeps, self._sizes = engine.level, engine.sweep, engine.sizes
-        self._places = Places(self._memory, closed, cells.ravel(), self._packed)
+        self._places = Places(self._memory, closed, cells, self._packed)
         # What the bar that has just closed may show; to be asked once, before it is cleared.
         self.look: Callable[[], int] = direct(glance.look, (self._places,))
 

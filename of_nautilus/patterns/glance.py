@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from of_nautilus.core.bar_reading import dominant_side, unfinished_auction
-from of_nautilus.core.direct import array_at
+from of_nautilus.core.direct import array_at, table_at
 from of_nautilus.core.footprint import BAR
 from of_nautilus.core.imbalance import RULE, find_stacks, flag_rows
 from of_nautilus.core.record import FLOAT, INT, record
@@ -39,9 +39,7 @@ def look(places):  # type: ignore[no-untyped-def]
     """Look at a closed bar and remember it: `places` of MEMORY, BAR, its base cells and RULE."""
     memory, bar = array_at(places, 0, MEMORY)[0], array_at(places, 1, BAR)[0]
     rule = array_at(places, 3, RULE)[0]
-    flat = array_at(places, 2, INT)
-    all_cells = flat.reshape((len(flat) // 6, 6))
-    cells = all_cells[bar.low_row - bar.base_row : bar.high_row - bar.base_row + 1]
+    cells = table_at(places, 2, INT)[bar.low_row - bar.base_row : bar.high_row - bar.base_row + 1]
     remember(memory, bar.high, bar.low, bar.buy, bar.sell, bar.unclassified, bar.cvd)
     seen = 0
     if _may_exhaust(memory):

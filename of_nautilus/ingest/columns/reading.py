@@ -17,7 +17,7 @@ from of_nautilus.ingest.columns.kinds import (
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.store import Store, open_store
 
-FEW = 12
+_FEW_COLUMNS = 12
 
 
 def read_trades(
@@ -113,7 +113,9 @@ def iter_file[C: Columns](
         for groups in _group_runs(file.metadata, low, high, rows):
             # To hand few columns to threads costs the processor a third more than to decode them.
             names = kind.SCHEMA.names
-            table = file.read_row_groups(groups, columns=names, use_threads=len(names) > FEW)
+            table = file.read_row_groups(
+                groups, columns=names, use_threads=len(names) > _FEW_COLUMNS
+            )
             piece = kind.from_table(table)
             if piece.ts_init.min(initial=low) < low or piece.ts_init.max(initial=high) > high:
                 piece = piece.pick((piece.ts_init >= low) & (piece.ts_init <= high))
