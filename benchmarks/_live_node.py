@@ -46,7 +46,7 @@ class TimedStrategy(OrderFlowStrategy):
 
     def on_start(self) -> None:
         super().on_start()
-        self.took: list[int] = []
+        self.took: list[tuple[int, int]] = []
         self._count = 0
 
     def _take_bar(self, data: FootprintBar) -> None:
@@ -63,7 +63,7 @@ class TimedStrategy(OrderFlowStrategy):
             client_order_id=ClientOrderId(f"B{self._count}"),
         )
         self.submit_order(order)
-        self.took.append(time.perf_counter_ns() - begin)
+        self.took.append((begin, time.perf_counter_ns()))
         reached.clear()
         before = self.cache.order(ClientOrderId(f"B{self._count - 1}"))
         if before is not None and before.is_open:

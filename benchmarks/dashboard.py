@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from benchmarks.live import component, measured, session
+from benchmarks.live import Span, component, measured, session, times_us
 
 BARS = {
     "dashboard_tick_ratio": ("<=", 1.2),
@@ -33,7 +33,7 @@ CLIENTS, ROUNDS = 20, 3
 def run() -> dict[str, float]:
     """Measure with a dashboard and without, in turns."""
     market = session()
-    took: dict[bool, list[float]] = {True: [], False: []}
+    took: dict[bool, list[Span]] = {True: [], False: []}
     rates: list[dict[str, float]] = []
     for _ in range(ROUNDS):
         took[False] += measured(market, answers=True)
@@ -41,7 +41,7 @@ def run() -> dict[str, float]:
             beside = _Beside(Path(stack.enter_context(tempfile.TemporaryDirectory())), stack)
             took[True] += measured(market, answers=True, more=[beside.actor], hook=beside.begin)
             rates.append(beside.rates())
-    without, with_it = (np.percentile(took[shown], [50, 99]) / 1000 for shown in (False, True))
+    without, with_it = (np.percentile(times_us(took[shown]), [50, 99]) for shown in (False, True))
     return {
         "dashboard_tick_ratio": float(with_it[1] / without[1]),
         "dashboard_tick_p50_ratio": float(with_it[0] / without[0]),

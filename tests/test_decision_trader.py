@@ -11,7 +11,7 @@ import pytest
 
 from of_nautilus.core.value_area import Shape
 from of_nautilus.decision.framing import Direction, SessionProfile
-from of_nautilus.decision.gate import DAY, SECOND, GateConfig
+from of_nautilus.decision.gate import DAY, SECOND, GateConfig, Refusal
 from of_nautilus.decision.levels import LevelKind
 from of_nautilus.decision.orders import (
     Accepted,
@@ -421,6 +421,17 @@ def test_no_entry_beside_a_position_that_is_not_ours() -> None:
     assert refused.refusal.reason == "busy"
     assert dict(refused.refusal.numbers) == {"open_orders": 0, "foreign": -4}
     desk.carry_out(desk.manager.on_report(PositionReport(0, 10_045, desk.ts)))
+    desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+    assert desk.manager.state.phase is Phase.POSITION_OPEN
+
+
+def test_no_entry_until_a_change_from_outside_has_settled() -> None:
+    desk = framed()
+    desk.carry_out(desk.manager.on_report(PositionReport(-4, 10_045, desk.ts)))
+    desk.carry_out(desk.manager.on_report(PositionReport(0, 10_045, desk.ts + MIN - 5 * SECOND)))
+    desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+    (refused,) = desk.all(EntryRefused)
+    assert refused.refusal == Refusal("changed_outside", (("seconds", 10.0),))
     desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
     assert desk.manager.state.phase is Phase.POSITION_OPEN
 

@@ -220,6 +220,7 @@ class _Step(Stepper):
         change = report.qty - position - self.orders.foreign
         if change == 0:
             return
+        self.book(outside_ns=report.ts)
         if position == 0 or self.orders.foreign != 0:
             self.book(foreign=report.qty - position)
             self.note("foreign_position", alarm=True, qty=report.qty)

@@ -27,6 +27,8 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     `query_after_ns`: how long an order may stay unanswered before the venue is asked what became of
     it. `ack_timeout_ns`: how long before it counts as lost: an entry is canceled, for a stop the
     position is closed, a target is watched here, an exit or a cancel is sent again.
+    `settle_ns`: how long nothing is entered after a change of the position from outside. What a
+    node believes of it may be wrong until it has asked the venue again.
     """
 
     robust: bool = True
@@ -34,6 +36,7 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     trail_after_r: float | None = None
     query_after_ns: int = 3_000_000_000
     ack_timeout_ns: int = 10_000_000_000
+    settle_ns: int = 15_000_000_000
 
     def __post_init__(self) -> None:
         if self.be_buffer_ticks < 0:
@@ -43,6 +46,8 @@ class LifecycleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         for name in ("query_after_ns", "ack_timeout_ns"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be >= 1, was {getattr(self, name)}")
+        if self.settle_ns < 0:
+            raise ValueError(f"`settle_ns` must be >= 0, was {self.settle_ns}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Orders:
     """What is known of the venue: open orders, and the exact sums of this trade's fills.
 
     `foreign`: a position, signed lots, that is not ours; while there is one, nothing is entered.
+    `outside_ns`: when the position was last changed by somebody else.
     """
 
     working: tuple[WorkingOrder, ...] = ()
@@ -115,6 +121,7 @@ class Orders:
     seen: tuple[str, ...] = ()
     exit_refusals: int = 0
     foreign: int = 0
+    outside_ns: int | None = None
 
     @property
     def position(self) -> int:

@@ -346,6 +346,11 @@ class TradeManager:
             return Refusal("paused")
         if not self.trusted:
             return Refusal("not_trusted")
+        outside_ns, settle_ns = self.state.orders.outside_ns, self.settings.lifecycle.settle_ns
+        if outside_ns is not None and ts < outside_ns + settle_ns:
+            return Refusal(
+                "changed_outside", (("seconds", (outside_ns + settle_ns - ts) / SECOND),)
+            )
         while self._sent and self._sent[0] <= ts - 60 * SECOND:
             self._sent.popleft()
         return entry_gate(

@@ -48,7 +48,12 @@ TRADE = {
         "max_orders_per_minute": None,
     },
     "score": {"min_score": 0.0},
-    "lifecycle": {"robust": False, "query_after_ns": SECOND, "ack_timeout_ns": 3 * SECOND},
+    "lifecycle": {
+        "robust": False,
+        "query_after_ns": SECOND,
+        "ack_timeout_ns": 3 * SECOND,
+        "settle_ns": 2 * SECOND,
+    },
 }
 # The host's own checks, as often as a test can wait for; the configs' are 5 times slower.
 CHECKS = {
@@ -262,7 +267,7 @@ class Desk:
 
     def enter(self, side: int = 1) -> None:
         """Let a trade begin, and wait for its stop and target."""
-        self.signal(side)
+        self.until(lambda: self.signal(side) != "changed_outside", "settled")
         self.until(lambda: self.is_protected and self.open_orders("LIMIT"), "in a trade")
 
     def signal(self, side: int = 1) -> str:
