@@ -59,7 +59,7 @@ class TimedStrategy(OrderFlowStrategy):
             self.config.instrument_id,
             OrderSide.BUY,
             self._instrument.make_qty(self._scale.size(1)),
-            self._price(data.close // 2),
+            self._own.price(data.close // 2),
             client_order_id=ClientOrderId(f"B{self._count}"),
         )
         self.submit_order(order)

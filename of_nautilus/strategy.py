@@ -5,8 +5,7 @@ events into its calls, its commands into orders, and what it notes into publishe
 
 The entry goes alone, never as a bracket: brackets work in the backtest only. From its first fill
 on a reduce-only stop rests at the venue. A stop is never modified: the new one is placed first, and
-the old one canceled when it has been accepted. What an order is for stands in its client order id,
-which survives a crash.
+the old one canceled when it has been accepted.
 
 Live, a timer watches over orders while no trade comes, and the position that the host knows of is
 held against the fills of our own orders: what somebody else has done is told to the manager.
@@ -24,7 +23,6 @@ import pandas as pd
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.data_topics import TopicCache
 from nautilus_trader.model.data import TradeTick
-from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
 from nautilus_trader.model.events import (
     OrderAccepted,
     OrderCanceled,
@@ -37,11 +35,10 @@ from nautilus_trader.model.events import (
     PositionEvent,
 )
 from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId, PositionId, StrategyId
-from nautilus_trader.model.orders import Order
 from nautilus_trader.trading.strategy import Strategy
 
 from of_nautilus.config import OrderFlowStrategyConfig
-from of_nautilus.core.ticks import BUY, SELL, MarketScale
+from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import (
     FLATTEN,
     FLOW_TYPES,
@@ -72,23 +69,16 @@ from of_nautilus.decision.orders import (
     CancelOrder,
     CancelRefused,
     Closed,
-    ExitMarket,
-    Filled,
     Gone,
     Moved,
     Note,
     OrderCommand,
-    PlaceStop,
-    PlaceTarget,
     PositionReport,
     QueryOrder,
     Refused,
     Report,
     Resized,
     Role,
-    Status,
-    SubmitEntry,
-    WorkingOrder,
 )
 from of_nautilus.decision.records import (
     Bar,
@@ -105,13 +95,8 @@ from of_nautilus.decision.registry import LevelChange
 from of_nautilus.decision.risk import Market
 from of_nautilus.decision.trader import TradeManager
 from of_nautilus.model.data import Forecast
+from of_nautilus.orders import OwnOrders
 
-_LIVE = (
-    OrderStatus.ACCEPTED,
-    OrderStatus.PARTIALLY_FILLED,
-    OrderStatus.PENDING_UPDATE,
-    OrderStatus.TRIGGERED,
-)
 # How often the manager sees to its limits: with an order or a position, and without. Live times are
 # off by some ns: less a microsecond, a trade a whole second later is looked at in either case.
 _BEAT_NS = 1_000_000_000
@@ -131,7 +116,7 @@ class OrderFlowStrategy(Strategy):
         self._busy = False
         self._at_close: list[PatternSignal] = []
         self._ids: dict[int, ClientOrderId] = {}
-        self._rested: set[int] = set()
+        self._rested: set[ClientOrderId] = set()
         self._saved: bytes | None = None
         self._next_check = 0
         self._last = 0
@@ -160,7 +145,14 @@ class OrderFlowStrategy(Strategy):
             instrument_id, str(self.id), float(self._scale.tick), float(self._scale.lot)
         )
         self._types = {kind: data_type(kind, instrument_id) for kind in STRATEGY_TYPES}
-        self._run_stamp = f"{self.clock.timestamp_ns() // 1_000_000_000:x}"
+        self._own = OwnOrders(
+            self.order_factory,
+            instrument,
+            self._scale,
+            tag=str(self.id).rpartition("-")[2],
+            now_ns=self.clock.timestamp_ns(),
+            ids=self._ids,
+        )
         self.manager = self._new_manager(_market(instrument, self._scale))
         if self._saved is not None:
             self.manager.load(msgspec.json.decode(self._saved))
@@ -325,36 +317,24 @@ class OrderFlowStrategy(Strategy):
     def on_order_accepted(self, event: OrderAccepted) -> None:
         """Tell the manager; and the journal, where a stop rests now."""
         self._report(event, lambda key: Accepted(key, event.ts_event))
-        key = self._known(event.client_order_id)
+        role = self._own.role(event.client_order_id)
         # Binance accepts a stop once more when it is triggered.
-        if _role(event.client_order_id) is Role.STOP and key and key not in self._rested:
-            self._rested.add(key)
+        if role is Role.STOP and event.client_order_id not in self._rested:
+            self._rested.add(event.client_order_id)
             order = self.cache.order(event.client_order_id)
             numbers = {
-                "price": self._ticks(order.trigger_price.as_decimal()),
+                "price": self._own.ticks(order.trigger_price.as_decimal()),
                 "quantity": self._scale.to_lots(order.quantity.as_decimal()),
             }
             self._do([Note("stop_rests", event.ts_event, tuple(numbers.items()))])
 
     def on_order_filled(self, event: OrderFilled) -> None:
         """Tell the manager, in ticks and lots, with the fee."""
-        role = _role(event.client_order_id)
-        if role is None or self._known(event.client_order_id) is None:
+        fill = self._own.filled(event)
+        if fill is None:
             self._check_position(self._now())
-            return
-        self._report(
-            event,
-            lambda key: Filled(
-                key=key,
-                role=role,
-                side=BUY if event.order_side == OrderSide.BUY else SELL,
-                trade_id=str(event.trade_id),
-                qty=self._scale.to_lots(event.last_qty.as_decimal()),
-                price=self._ticks(event.last_px.as_decimal()),
-                ts=event.ts_event,
-                fee=event.commission.as_decimal(),
-            ),
-        )
+        elif self.manager is not None:
+            self._do(self.manager.on_report(fill))
 
     def on_order_rejected(self, event: OrderRejected) -> None:
         """Tell the manager."""
@@ -387,16 +367,10 @@ class OrderFlowStrategy(Strategy):
             self._check_position(self._now())
 
     def _report(self, event: Any, made: Any) -> None:
-        key = self._known(event.client_order_id)
-        if key is None or self.manager is None:
-            return
-        report: Report = made(key)
-        self._do(self.manager.on_report(report))
-
-    def _known(self, client_order_id: ClientOrderId) -> int | None:
-        """Return the key of an order of this run or taken over by it, None for any other."""
-        key = _key(client_order_id)
-        return key if key is not None and self._ids.get(key) == client_order_id else None
+        key = self._own.key(event.client_order_id)
+        if key is not None and self.manager is not None:
+            report: Report = made(key)
+            self._do(self.manager.on_report(report))
 
     def _check_position(self, ts: int) -> None:
         """Tell the manager of a position that the fills of its orders do not explain."""
@@ -458,17 +432,17 @@ class OrderFlowStrategy(Strategy):
 
     def _order(self, command: OrderCommand) -> None:
         if isinstance(command, CancelOrder):
-            order = self.cache.order(self._id(command.key, command.role))
+            order = self.cache.order(self._own.id(command.key, command.role))
             if order is not None and not order.is_closed:
                 self.cancel_order(order)
             return
         if isinstance(command, QueryOrder):
-            order = self.cache.order(self._id(command.key, command.role))
+            order = self.cache.order(self._own.id(command.key, command.role))
             # A simulated venue has nothing to tell beyond what it has told.
             if self._live and order is not None and not order.is_closed:
                 self.query_order(order)
             return
-        order = self._made(command)
+        order = self._own.made(command)
         self.submit_order(order, position_id=self._reduced() if order.is_reduce_only else None)
 
     def _reduced(self) -> PositionId | None:
@@ -485,57 +459,6 @@ class OrderFlowStrategy(Strategy):
             if not name.startswith(f"{instrument_id}-") or name.endswith(("-LONG", "-SHORT")):
                 return position.id
         return None
-
-    def _made(self, command: SubmitEntry | PlaceStop | PlaceTarget | ExitMarket) -> Order:
-        instrument_id = self.config.instrument_id
-        side = OrderSide.BUY if command.side > 0 else OrderSide.SELL
-        quantity = self._instrument.make_qty(self._scale.size(command.qty))
-        make = self.order_factory
-        match command:
-            case SubmitEntry(price=None):
-                return make.market(
-                    instrument_id,
-                    side,
-                    quantity,
-                    time_in_force=TimeInForce.IOC,
-                    client_order_id=self._id(command.key, Role.ENTRY),
-                )
-            case SubmitEntry():
-                return make.limit(
-                    instrument_id,
-                    side,
-                    quantity,
-                    self._price(command.price or 0),
-                    client_order_id=self._id(command.key, Role.ENTRY),
-                )
-            case PlaceStop():
-                return make.stop_market(
-                    instrument_id,
-                    side,
-                    quantity,
-                    self._price(command.price),
-                    reduce_only=True,
-                    client_order_id=self._id(command.key, Role.STOP),
-                )
-            case PlaceTarget():
-                return make.limit(
-                    instrument_id,
-                    side,
-                    quantity,
-                    self._price(command.price),
-                    reduce_only=True,
-                    client_order_id=self._id(command.key, Role.TARGET),
-                )
-            case ExitMarket():
-                return make.market(
-                    instrument_id,
-                    side,
-                    quantity,
-                    # What a thin book leaves over ends at once, and the manager asks again.
-                    time_in_force=TimeInForce.IOC,
-                    reduce_only=True,
-                    client_order_id=self._id(command.key, Role.EXIT),
-                )
 
     def _publish(self, output: Output) -> None:
         ts = self.clock.timestamp_ns()
@@ -582,12 +505,9 @@ class OrderFlowStrategy(Strategy):
         """Go on with the position and the orders that are there, after a restart."""
         assert self.manager is not None
         instrument_id = self.config.instrument_id
-        orders = []
-        for order in self.cache.orders_open(instrument_id=instrument_id, strategy_id=self.id):
-            key, role = _key(order.client_order_id), _role(order.client_order_id)
-            if key is not None and role is not None:
-                self._ids[key] = order.client_order_id
-                orders.append(self._working(order, key, role))
+        found = self.cache.orders_open(instrument_id=instrument_id, strategy_id=self.id)
+        taken = [self._own.take_over(order) for order in found]
+        orders = tuple(order for order in taken if order is not None)
         positions = self.cache.positions_open(instrument_id=instrument_id, strategy_id=self.id)
         if not orders and not positions and self._saved is None:
             return
@@ -599,39 +519,11 @@ class OrderFlowStrategy(Strategy):
                     position=int(signed / self._scale.lot),
                     entry=round(entry / float(self._scale.tick)),
                     price=self.manager.price or round(entry / float(self._scale.tick)),
-                    orders=tuple(orders),
+                    orders=orders,
                     ts=self.clock.timestamp_ns(),
                 )
             )
         )
-
-    def _working(self, order: Order, key: int, role: Role) -> WorkingOrder:
-        price = getattr(order, "trigger_price", None) or getattr(order, "price", None)
-        return WorkingOrder(
-            key=key,
-            role=role,
-            side=BUY if order.side == OrderSide.BUY else SELL,
-            qty=self._scale.to_lots(order.quantity.as_decimal()),
-            price=None if price is None else self._ticks(price.as_decimal()),
-            filled=self._scale.to_lots(order.filled_qty.as_decimal()),
-            status=Status.LIVE if order.status in _LIVE else Status.PENDING,
-        )
-
-    def _id(self, key: int, role: Role) -> ClientOrderId:
-        """Return the order's id: `OF<strategy tag>-<start of the run>-<key>-<role>`."""
-        known = self._ids.get(key)
-        if known is None:
-            tag = str(self.id).rpartition("-")[2]
-            known = ClientOrderId(f"OF{tag}-{self._run_stamp}-{key}-{role}")
-            self._ids[key] = known
-        return known
-
-    def _price(self, ticks: int) -> Any:
-        return self._instrument.make_price(self._scale.price(ticks))
-
-    def _ticks(self, price: Decimal) -> int:
-        """Return a price in ticks, the nearest: an average need not lie on the grid."""
-        return int((price / self._scale.tick).to_integral_value())
 
     def _update_equity(self) -> None:
         """Tell the manager the account's money, if anything has happened to it since."""
@@ -690,14 +582,3 @@ def _finished(roll: SessionRoll, manager: TradeManager) -> SessionProfile:
         complete=roll.complete,
         config=manager.settings.framing,
     )
-
-
-def _key(client_order_id: ClientOrderId) -> int | None:
-    """Return the key in one of our order ids, None for any other."""
-    parts = str(client_order_id).split("-")
-    return int(parts[-2]) if len(parts) == 4 and parts[0].startswith("OF") else None
-
-
-def _role(client_order_id: ClientOrderId) -> Role | None:
-    """Return the role in one of our order ids, None for any other."""
-    return Role(str(client_order_id).rpartition("-")[2]) if _key(client_order_id) else None

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "of_nautilus"
 
 PURE = {"core", "patterns", "decision", "engine"}
-INSIDE = PURE | {"indicators", "data", "config", "instruments"}
+INSIDE = PURE | {"indicators", "data", "config", "instruments", "orders"}
 SHELLS = {"actor", "strategy", "journal", "alerts"}
 EDGE = {
     *("ingest", "model", "report", "dashboard", "demo", "backtest", "cli"),
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "instruments": PURE | {"errors"},
     "config": PURE | {"instruments", "errors"},
     "data": PURE | {"config", "instruments", "errors"},
+    "orders": PURE,
     "indicators": PURE | {"config", "data", "instruments", "errors"},
     **{shell: INSIDE | {"errors", "model"} for shell in SHELLS},
     **{edge: INSIDE | SHELLS | EDGE - {"cli"} | {"errors"} for edge in EDGE},

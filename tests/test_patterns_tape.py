@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.patterns import absorption, sweep, tape_sizes
-from of_nautilus.patterns.absorption import AbsorptionConfig
+from of_nautilus.patterns import level_absorption, sweep, tape_sizes
+from of_nautilus.patterns.absorption import AbsorptionConfig, level_strength
 from of_nautilus.patterns.sweep import SweepConfig
 from tests.conftest import vectors
 from tests.naive import patterns as naive
@@ -52,14 +52,14 @@ def level_rules(draw):
 
 
 def level_state(rules):
-    state, bursts = absorption.new_level_absorption()
+    state, bursts = level_absorption.new_level_absorption()
     config = AbsorptionConfig(
         window_s=rules["window"] / SECOND,
         gap_s=rules["gap"] / SECOND,
         hold_s=rules["hold"] / SECOND,
         away_rows=rules["away_rows"],
     )
-    absorption.set_levels(
+    level_absorption.set_levels(
         state[0],
         row_ticks=rules["row_ticks"],
         big=rules["big"],
@@ -75,7 +75,7 @@ def level_facts(trades, rules, ring=None):
     """What the step functions fire; the bursts' ring may begin smaller than usual."""
     state, bursts = level_state(rules)
     if ring:
-        bursts = np.zeros((ring, absorption.BURST_COLUMNS), np.int64)
+        bursts = np.zeros((ring, level_absorption.BURST_COLUMNS), np.int64)
     fired = []
     level = state[0]
 
@@ -84,11 +84,11 @@ def level_facts(trades, rules, ring=None):
 
     for ts, price, size, side in trades:
         while level.next_due <= ts:
-            absorption.fire_due(level, level.next_due)
+            level_absorption.fire_due(level, level.next_due)
             take()
-        while not absorption.has_room(level, bursts):
-            bursts = absorption.widen_bursts(level, bursts)
-        absorption.add_trade(level, bursts, ts, price, size, side)
+        while not level_absorption.has_room(level, bursts):
+            bursts = level_absorption.widen_bursts(level, bursts)
+        level_absorption.add_trade(level, bursts, ts, price, size, side)
         take()
     assert level.overflow == 0
     return fired, len(bursts)
@@ -172,7 +172,7 @@ class TestLevelAbsorption:
         fired, _ = level_facts(trades, rules)
         at = (9_000 * MS, inputs["level"], 1, expected["volume"], expected["counted_attempts"], 0)
         assert fired == [at]
-        strength = absorption.level_strength(56, 3, 50, 100.0)
+        strength = level_strength(56, 3, 50, 100.0)
         assert strength == pytest.approx(78.6, abs=record["tol"])
 
     def test_hold_fires_when_it_is_over(self):
@@ -200,9 +200,9 @@ class TestLevelAbsorption:
     def test_signal(self):
         state, bursts = level_state(RULES | {"hold": 0, "row_ticks": 4})
         for trade in TWICE:
-            count = absorption.add_trade(state[0], bursts, *trade)
+            count = level_absorption.add_trade(state[0], bursts, *trade)
         assert count == 1
-        (signal,) = absorption.fired_signals(state[0], AbsorptionConfig())
+        (signal,) = level_absorption.fired_signals(state[0], AbsorptionConfig())
         # Buyers hit a wall in the row 100 to 103.
         assert (signal.side, signal.price, signal.strength) == (-1, 103, 60.0)
         assert signal.reasons["attempts"] == 2

@@ -12,7 +12,7 @@ from numba import njit
 from of_nautilus.core import delta, footprint, impact, large_trades, profile, vpin, vwap, windows
 from of_nautilus.core.tape import tick_direction
 from of_nautilus.engine.step import piece, step
-from of_nautilus.patterns import absorption, sweep, tape_sizes
+from of_nautilus.patterns import level_absorption, sweep, tape_sizes
 
 SPAN = 1024  # trades whose columns stay in the nearest cache
 SHORTEST = 4
@@ -57,7 +57,7 @@ def _patterns(  # type: ignore[no-untyped-def]
         now, at, lots = ts[i], price[i], size[i]
         if now >= engine.next_event:
             return i, 0
-        if on.absorption and not absorption.has_room(engine.level, bursts):
+        if on.absorption and not level_absorption.has_room(engine.level, bursts):
             return i, 0
         if on.sizes and not tape_sizes.has_room(engine.sizes, rows, now, at):
             return i, 0
@@ -74,7 +74,7 @@ def _patterns(  # type: ignore[no-untyped-def]
             tape_sizes.add_trade(engine.sizes, rows, now, at, lots, way)
         fired = 0
         if on.absorption:
-            fired = absorption.add_trade(engine.level, bursts, now, at, lots, way)
+            fired = level_absorption.add_trade(engine.level, bursts, now, at, lots, way)
             engine.next_event = min(engine.next_event, engine.level.next_due)
         if on.sweep:
             fired += sweep.add_print(engine.sweep, prints, now, at, lots, way)

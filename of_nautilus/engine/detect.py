@@ -13,7 +13,7 @@ from of_nautilus.core.imbalance import RULE, ImbalanceRule
 from of_nautilus.core.record import Ints, State, allocate
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine.config import FlowConfig
-from of_nautilus.patterns import absorption, glance, sweep
+from of_nautilus.patterns import glance, level_absorption, sweep
 from of_nautilus.patterns.absorption import AbsorptionConfig, bar_absorption
 from of_nautilus.patterns.confirmations import (
     imbalance_streak,
@@ -121,7 +121,7 @@ class Detector:
         if limits is None:
             return
         if self.config.absorption:
-            absorption.set_levels(
+            level_absorption.set_levels(
                 self._level,
                 row_ticks=limits.row_ticks,
                 big=limits.big,
@@ -147,7 +147,7 @@ class Detector:
 
     def absorbed(self) -> list[Signal]:
         """Return what method 2 of absorption found in the last step."""
-        signals = absorption.fired_signals(self._level, self.absorption)
+        signals = level_absorption.fired_signals(self._level, self.absorption)
         self._level_ts = signals[-1].ts
         return signals
 

@@ -23,7 +23,7 @@ from of_nautilus.engine import step as steps
 from of_nautilus.engine.config import BarType, BookConfig, CvdResets, FlowConfig
 from of_nautilus.engine.detect import Detector
 from of_nautilus.engine.events import BarClosed, Event, SessionClosed, SessionStarted
-from of_nautilus.patterns import absorption, sweep, tape_sizes
+from of_nautilus.patterns import level_absorption, sweep, tape_sizes
 from of_nautilus.patterns.signal import Signal
 
 _NOTHING: list[Event] = []
@@ -64,7 +64,7 @@ class FlowEngine:
         self._state: State = allocate(steps.ENGINE)
         self._closed: State = allocate(BAR)
         self._cells: Ints = footprint.allocate_cells(256)
-        _, self._bursts = absorption.new_level_absorption()
+        _, self._bursts = level_absorption.new_level_absorption()
         _, self._hist = profile.new_profile(1, 512 if config.profile else 1)
         _, self._rows = tape_sizes.new_tape_sizes()
         sweeps, self._prints = sweep.new_sweep()
@@ -373,7 +373,7 @@ class FlowEngine:
             case steps.GROW_CELLS:
                 self._cells = footprint.widen(engine.bar, self._cells, price)
             case steps.GROW_BURSTS:
-                self._bursts = absorption.widen_bursts(engine.level, self._bursts)
+                self._bursts = level_absorption.widen_bursts(engine.level, self._bursts)
             case steps.GROW_PROFILE:
                 self._hist = profile.widen(self._state["profile"], self._hist, price)
             case steps.GROW_SIZES:

@@ -21,8 +21,8 @@ from of_nautilus.core.ticks import steps_of, whole_microseconds
 from of_nautilus.core.vpin import VPIN
 from of_nautilus.core.vwap import VWAP
 from of_nautilus.core.windows import TAIL, TAPE_ENTRY, WINDOWS
-from of_nautilus.patterns import absorption, sweep, tape_sizes
-from of_nautilus.patterns.absorption import LEVEL_ABSORPTION
+from of_nautilus.patterns import level_absorption, sweep, tape_sizes
+from of_nautilus.patterns.level_absorption import LEVEL_ABSORPTION
 from of_nautilus.patterns.sweep import SWEEP
 from of_nautilus.patterns.tape_sizes import TAPE_SIZES
 
@@ -116,7 +116,7 @@ def step(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-u
     late = ts < engine.last_ts
     if late:
         ts = engine.last_ts
-    if on.absorption and not absorption.has_room(engine.level, bursts):
+    if on.absorption and not level_absorption.has_room(engine.level, bursts):
         return 3
     if on.sizes and not tape_sizes.has_room(engine.sizes, rows, ts, price):
         return 5
@@ -160,7 +160,7 @@ def step(state, arena, tape, tails, ts, price, size, side):  # type: ignore[no-u
         tape_sizes.add_trade(engine.sizes, rows, ts, price, size, side)
     fired = 0
     if on.absorption:
-        fired = absorption.add_trade(engine.level, bursts, ts, price, size, side)
+        fired = level_absorption.add_trade(engine.level, bursts, ts, price, size, side)
         engine.next_event = min(engine.next_event, engine.level.next_due)
     if on.sweep:
         fired += sweep.add_print(engine.sweep, prints, ts, price, size, side)
@@ -247,7 +247,7 @@ def do_next(state, ts, closed):  # type: ignore[no-untyped-def]
     while ts >= engine.next_event:
         due = engine.next_event
         if engine.level.next_due <= due:
-            fired = absorption.fire_due(engine.level, due)
+            fired = level_absorption.fire_due(engine.level, due)
             set_next_event(engine)
             if fired > 0:
                 return 1

@@ -58,7 +58,7 @@ def level_absorptions(  # type: ignore[no-untyped-def]
     trades: Iterable[Trade], *, row_ticks, big, min_volume, min_attempts, max_displacement,
     window, gap, away_rows, hold,
 ) -> list[tuple[int, int, int, int, int, int]]:  # fmt: skip
-    """What `absorption.add_trade` and `fire_due` fire: (ts, row, side, volume, attempts, ticks)."""
+    """What `level_absorption` fires: (ts, row, side, volume, attempts, ticks)."""
     bursts: list[Burst] = []
     muted: dict[int, int] = {}
     held: list[tuple[int, int, int, tuple[int, ...]]] = []  # due, limit, side, facts

@@ -1,0 +1,193 @@
+"""A strategy's own orders as the host has them: made of the manager's commands, known by their ids.
+
+What an order is for stands in its client order id, which survives a crash: it is
+`OF<strategy tag>-<start of the run>-<key>-<role>`. The manager's prices are ticks, its quantities
+lots.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from nautilus_trader.common.factories import OrderFactory
+from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
+from nautilus_trader.model.events import OrderFilled
+from nautilus_trader.model.identifiers import ClientOrderId
+from nautilus_trader.model.objects import Price
+from nautilus_trader.model.orders import Order
+
+from of_nautilus.core.ticks import BUY, SELL, MarketScale
+from of_nautilus.decision.orders import (
+    ExitMarket,
+    Filled,
+    PlaceStop,
+    PlaceTarget,
+    Role,
+    Status,
+    SubmitEntry,
+    WorkingOrder,
+)
+
+_LIVE = (
+    OrderStatus.ACCEPTED,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_UPDATE,
+    OrderStatus.TRIGGERED,
+)
+_ROLES = {
+    SubmitEntry: Role.ENTRY,
+    PlaceStop: Role.STOP,
+    PlaceTarget: Role.TARGET,
+    ExitMarket: Role.EXIT,
+}
+
+
+class OwnOrders:
+    """Makes the orders of one run, and knows which of the host's are this run's.
+
+    Parameters
+    ----------
+    make : OrderFactory
+        The strategy's.
+    instrument
+        What is traded.
+    scale : MarketScale
+        Its ticks and lots.
+    tag : str
+        The strategy's order id tag.
+    now_ns : int
+        When the run starts.
+    ids : dict of int to ClientOrderId
+        Ids known so far, by key; those of new orders are put into it.
+    """
+
+    def __init__(
+        self,
+        make: OrderFactory,
+        instrument: Any,
+        scale: MarketScale,
+        tag: str,
+        now_ns: int,
+        ids: dict[int, ClientOrderId],
+    ) -> None:
+        self._make = make
+        self._instrument = instrument
+        self._scale = scale
+        self._prefix = f"OF{tag}-{now_ns // 1_000_000_000:x}"
+        self._ids = ids
+
+    # -- ids --------------------------------------------------------------------------------------
+
+    def id(self, key: int, role: Role) -> ClientOrderId:
+        """Return the order's id."""
+        known = self._ids.get(key)
+        if known is None:
+            known = self._ids[key] = ClientOrderId(f"{self._prefix}-{key}-{role}")
+        return known
+
+    def key(self, client_order_id: ClientOrderId) -> int | None:
+        """Return the key of an order of this run or taken over by it, None for any other."""
+        key = _key(client_order_id)
+        return key if key is not None and self._ids.get(key) == client_order_id else None
+
+    def role(self, client_order_id: ClientOrderId) -> Role | None:
+        """Return what an order of this run is for, None for any other."""
+        known = self.key(client_order_id) is not None
+        return Role(str(client_order_id).rpartition("-")[2]) if known else None
+
+    def take_over(self, order: Order) -> WorkingOrder | None:
+        """Know an earlier run's order from now on; return it, or None if it is not ours."""
+        key = _key(order.client_order_id)
+        if key is None:
+            return None
+        self._ids[key] = order.client_order_id
+        role = self.role(order.client_order_id)
+        assert role is not None
+        price = getattr(order, "trigger_price", None) or getattr(order, "price", None)
+        return WorkingOrder(
+            key=key,
+            role=role,
+            side=BUY if order.side == OrderSide.BUY else SELL,
+            qty=self._scale.to_lots(order.quantity.as_decimal()),
+            price=None if price is None else self.ticks(price.as_decimal()),
+            filled=self._scale.to_lots(order.filled_qty.as_decimal()),
+            status=Status.LIVE if order.status in _LIVE else Status.PENDING,
+        )
+
+    # -- orders and fills -------------------------------------------------------------------------
+
+    def made(self, command: SubmitEntry | PlaceStop | PlaceTarget | ExitMarket) -> Order:
+        """Return the order that a command asks for."""
+        instrument_id = self._instrument.id
+        side = OrderSide.BUY if command.side > 0 else OrderSide.SELL
+        quantity = self._instrument.make_qty(self._scale.size(command.qty))
+        name = self.id(command.key, _ROLES[type(command)])
+        match command:
+            case SubmitEntry(price=None):
+                return self._make.market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    time_in_force=TimeInForce.IOC,
+                    client_order_id=name,
+                )
+            case SubmitEntry():
+                price = self.price(command.price or 0)
+                return self._make.limit(instrument_id, side, quantity, price, client_order_id=name)
+            case PlaceStop():
+                return self._make.stop_market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    self.price(command.price),
+                    reduce_only=True,
+                    client_order_id=name,
+                )
+            case PlaceTarget():
+                return self._make.limit(
+                    instrument_id,
+                    side,
+                    quantity,
+                    self.price(command.price),
+                    reduce_only=True,
+                    client_order_id=name,
+                )
+            case ExitMarket():
+                return self._make.market(
+                    instrument_id,
+                    side,
+                    quantity,
+                    # What a thin book leaves over ends at once, and the manager asks again.
+                    time_in_force=TimeInForce.IOC,
+                    reduce_only=True,
+                    client_order_id=name,
+                )
+
+    def filled(self, event: OrderFilled) -> Filled | None:
+        """Return a fill in ticks and lots, with its fee; None if the order is not this run's."""
+        key, role = self.key(event.client_order_id), self.role(event.client_order_id)
+        if key is None or role is None:
+            return None
+        return Filled(
+            key=key,
+            role=role,
+            side=BUY if event.order_side == OrderSide.BUY else SELL,
+            trade_id=str(event.trade_id),
+            qty=self._scale.to_lots(event.last_qty.as_decimal()),
+            price=self.ticks(event.last_px.as_decimal()),
+            ts=event.ts_event,
+            fee=event.commission.as_decimal(),
+        )
+
+    def price(self, ticks: int) -> Price:
+        """Return a price as the host has it."""
+        return self._instrument.make_price(self._scale.price(ticks))
+
+    def ticks(self, price: Decimal) -> int:
+        """Return a price in ticks, the nearest: an average need not lie on the grid."""
+        return int((price / self._scale.tick).to_integral_value())
+
+
+def _key(client_order_id: ClientOrderId) -> int | None:
+    """Return the key in an id of this shape, None for any other."""
+    parts = str(client_order_id).split("-")
+    return int(parts[-2]) if len(parts) == 4 and parts[0].startswith("OF") else None
