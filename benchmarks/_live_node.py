@@ -7,6 +7,7 @@ client, the other when the strategy has handed on the order that it makes at eac
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from of_nautilus.dashboard.config import DashboardFeedConfig
 from of_nautilus.data import FootprintBar
 from of_nautilus.live.flow import LiveFlow
 from of_nautilus.strategy import OrderFlowStrategy
-from tests.venues import node
+from tests.venues.node import run
 
 _NUMBER = re.compile(rb'"a": ?(\d+)')
 
@@ -116,4 +117,5 @@ if __name__ == "__main__":
     # What the config names must be this module, not a second one beside it.
     sys.modules["benchmarks._live_node"] = sys.modules["__main__"]
     BinanceCommonDataClient._handle_ws_message = _timed
-    node.main(*sys.argv[1:])
+    config, out, control = sys.argv[1:]
+    run(Path(config).read_bytes(), Path(out), control)

@@ -11,12 +11,13 @@ once in a while, with nothing else to do, tells what its own 99th percentile is.
 """
 
 import json
-import os
+import pickle
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from numpy.typing import NDArray
 from of_nautilus.core.record import Floats, Ints
 from tests.venues.binance import BinanceDouble
 from tests.venues.feed import Hook
-from tests.venues.replay import NodeProcess, node_config, wait_for
+from tests.venues.replay import node_config, wait_for
 from tests.venues.session import Recorded, Session
+from tests.venues.stage import without_keys
 from tests.venues.telegram import TelegramDouble
 
 BARS = {
@@ -130,8 +132,41 @@ def _machine(us: float) -> list[float]:
     return found
 
 
-class _Node(NodeProcess):
-    MODULE = "benchmarks._live_node"
+class _Node:
+    """The node of the benchmark in a process of its own."""
+
+    def __init__(
+        self, config: Mapping[str, Any], control: str, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._out, self._log = folder / "captured.pickle", folder / "node.log"
+        (folder / "node.json").write_text(json.dumps(config))
+        arguments = [str(folder / "node.json"), str(self._out), control]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks._live_node", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> dict[str, Any]:
+        """Stop the node as a user would, with SIGINT, and return what was captured."""
+        self._process.send_signal(signal.SIGINT)
+        if self._process.wait(60):
+            raise RuntimeError(f"the node failed\n{self.log[-4000:]}")
+        captured: dict[str, Any] = pickle.loads(self._out.read_bytes())
+        return captured
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
 def measured(
@@ -204,7 +239,7 @@ def measured(
         }
         config = node_config("paper_binance.json", double, actors, [strategy])
         config["logging"] = {"log_level": "WARNING", "log_colors": False}
-        environment = os.environ | {"TELEGRAM_BOT_TOKEN": telegram.token}
+        environment = without_keys() | {"TELEGRAM_BOT_TOKEN": telegram.token}
         node = _Node(config, f"{double.ws_url}/control", folder, environment)
         stack.callback(node.kill)
         wait_for(double, node, 200)

@@ -20,7 +20,6 @@ from tests.venues.desk import SIZE, Desk
 from tests.venues.exchange import VenueOrder
 from tests.venues.redis import PASSWORD, RedisServer
 from tests.venues.session import Session, read_session
-from tests.venues.stage import Stage
 
 pytestmark = pytest.mark.slow
 VENUES = ("binance", "bybit")
@@ -52,12 +51,6 @@ class Desks:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with Stage() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def session(real_data: Path) -> Session:
     return read_session(real_data / "binance" / "usdm_btcusdt_20240808.gz")
 
@@ -72,8 +65,8 @@ def opened(desks: list[Desk]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def desks(session: Session, stage: Stage) -> Iterator[Desks]:
-    made = [Desk(venue, session, stage) for venue in VENUES]
+def desks(session: Session) -> Iterator[Desks]:
+    made = [Desk(venue, session) for venue in VENUES]
     with opened(made):
         both = Desks(made)
         yield both
@@ -574,9 +567,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_kill_at_ten_moments_of_a_trade(
-    session: Session, stage: Stage, tmp_path: Path, seed: int
-) -> None:
+def test_kill_at_ten_moments_of_a_trade(session: Session, tmp_path: Path, seed: int) -> None:
     def killed(desk: Desk) -> list[str]:
         rng = random.Random(f"{seed} {desk.venue}")
         lines = []
@@ -605,7 +596,7 @@ def test_kill_at_ten_moments_of_a_trade(
             )
         return lines
 
-    desks = [Desk(venue, session, stage, state=tmp_path / venue / "state") for venue in VENUES]
+    desks = [Desk(venue, session, state=tmp_path / venue / "state") for venue in VENUES]
     with opened(desks), ThreadPoolExecutor(2) as pool:
         lines = [line for found in pool.map(killed, desks) for line in found]
     print(f"seed {seed}", *lines, sep="\n")
@@ -613,13 +604,13 @@ def test_kill_at_ten_moments_of_a_trade(
 
 
 @pytest.fixture(scope="module")
-def kept_in_redis(session: Session, stage: Stage, tmp_path_factory) -> Iterator[tuple]:
+def kept_in_redis(session: Session, tmp_path_factory) -> Iterator[tuple]:
     """Desks whose nodes have a database, that database, and the folder of their state files."""
     folder = tmp_path_factory.mktemp("redis")
     with RedisServer() as server:
         database = server.database | {"password": PASSWORD}
         made = [
-            Desk(venue, session, stage, state=folder / venue / "state", database=database)
+            Desk(venue, session, state=folder / venue / "state", database=database)
             for venue in VENUES
         ]
         with opened(made):

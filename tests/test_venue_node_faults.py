@@ -13,7 +13,7 @@ from tests.venues.binance import BinanceDouble
 from tests.venues.bybit import BybitDouble
 from tests.venues.components import recorder
 from tests.venues.double import VenueDouble
-from tests.venues.replay import NodeProcess, node_config, running_node, wait_for
+from tests.venues.replay import Node, node_config, running_node, wait_for
 from tests.venues.session import Session, read_session
 from tests.venues.trader import trader
 
@@ -67,7 +67,7 @@ def test_kicked_market_sockets_come_back_and_the_book_is_rebuilt(
     assert top_of(rows) == tuple((units(p), units(q)) for p, q in best)
 
 
-def told(node: NodeProcess, event: str, order: str = "") -> int:
+def told(node: Node, event: str, order: str = "") -> int:
     """How many events of a kind the node's log has, of one order or of all."""
     lines = [line for line in node.log.splitlines() if f"<--[EVT] {event}(" in line]
     return sum(f"client_order_id=OF-{order}" in line for line in lines) if order else len(lines)

@@ -39,7 +39,7 @@ def test_34_hours_leak_nothing_and_find_what_the_backtest_finds(
         market = double.instrument_id
         config = node_config("paper_binance.json", double, [actor(FLOW, market), tally(market)])
         with running_node(double, config) as node:
-            process = psutil.Process(node.process.pid)
+            process = psutil.Process(node.pid)
 
             async def measure() -> None:
                 await asyncio.sleep(0.5)

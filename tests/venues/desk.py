@@ -21,7 +21,7 @@ from tests.venues.feed import Deliveries
 from tests.venues.replay import node_config
 from tests.venues.script import Prompter, script
 from tests.venues.session import Recorded, Session
-from tests.venues.stage import ForkedNode, Stage
+from tests.venues.stage import ForkedNode, stage
 
 DOUBLES: dict[str, type[BinanceDouble] | type[BybitDouble]] = {
     "binance": BinanceDouble,
@@ -78,7 +78,6 @@ class Desk:
         self,
         venue: str,
         session: Session,
-        stage: Stage,
         state: Path | None = None,
         trade: dict[str, Any] | None = None,
         feed: dict[str, Any] | None = None,
@@ -98,7 +97,6 @@ class Desk:
         self.at.faults = self._faults = AimedFaults()
         self._take_in = self.at.new_order
         self.at.new_order = self._new_order  # type: ignore[method-assign]
-        self._stage = stage
         self._state, self._trade = state, TRADE | (trade or {})
         self._feed = feed or {}
         self._database = database
@@ -170,7 +168,7 @@ class Desk:
     def start(self) -> None:
         """Start a node, and wait until it trades."""
         self._since = len(self.prompter.heard)
-        self.node = self._stage.node(self.config(), f"{self.at.ws_url}/control")
+        self.node = stage().node(self.config(), f"{self.at.ws_url}/control")
         self.until(lambda: self.prompter.of("Ready", self._since), "ready", 90)
         self.until(lambda: self.at.exchange.book.update_id and self.is_live, "live", 60)
 

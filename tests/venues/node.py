@@ -1,14 +1,7 @@
-"""Runs a live node in a process of its own: `python -m tests.venues.node CONFIG OUT CONTROL`.
-
-The node runs until SIGINT. Asked at the websocket address CONTROL, its event loop says which trade
-and which change of the book its components have handled last, and how its orders stand: so a venue
-double knows how far the node is. What its actors and strategies hold in an attribute `captured` is
-then written to OUT, a pickle of a dict by component id.
-"""
+"""Runs a live node, built as by `of-nautilus live`, and tells a venue double how far it is."""
 
 import asyncio
 import pickle
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +12,6 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
 
 from of_nautilus.live.node import build_node
-from tests.compiling import compile_once
 
 
 class Progress:
@@ -55,9 +47,15 @@ class Progress:
         }
 
 
-def main(config: str, out: str, control: str) -> None:
-    compile_once()
-    node = build_node(TradingNodeConfig.parse(Path(config).read_bytes()))
+def run(config: bytes, out: Path, control: str) -> None:
+    """Run a node until SIGINT.
+
+    Asked at the websocket address `control`, its event loop says which trade and which change of
+    the book its components have handled last, and how its orders stand. What its actors and
+    strategies hold in an attribute `captured` is in the end written to `out`, a pickle of a dict by
+    component id.
+    """
+    node = build_node(TradingNodeConfig.parse(config))
     loop = node.get_event_loop()
     answering = loop.create_task(Progress(node).tell(control))
     try:
@@ -66,10 +64,6 @@ def main(config: str, out: str, control: str) -> None:
         loop.run_until_complete(asyncio.wait([answering]))
         components = [*node.trader.actors(), *node.trader.strategies()]
         captured = {str(c.id): c.captured for c in components if hasattr(c, "captured")}
-        Path(out).write_bytes(pickle.dumps(captured))
     finally:
         node.dispose()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    out.write_bytes(pickle.dumps(captured))

@@ -1,19 +1,13 @@
 """Runs a real trading node over a recorded session, replayed by a venue double."""
 
 import json
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from nautilus_trader.common.config import msgspec_encoding_hook
@@ -23,8 +17,8 @@ from tests.venues.binance import BinanceDouble
 from tests.venues.bybit import BybitDouble
 from tests.venues.double import VenueDouble
 from tests.venues.session import Kind, Order, Session, read_session
+from tests.venues.stage import ROOT, ForkedNode, stage
 
-ROOT = Path(__file__).parents[2]
 QUICK = {
     "logging": {"log_level": "INFO", "log_colors": False},
     "timeout_connection": 20.0,
@@ -48,74 +42,23 @@ class Replayed:
     seconds: float
 
 
-class NodeProcess:
-    """A trading node in a process of its own; no venue's keys come from the environment."""
-
-    MODULE = "tests.venues.node"
-
-    def __init__(
-        self,
-        config: Mapping[str, Any],
-        control: str,
-        folder: Path,
-        environment: Mapping[str, str] = os.environ,
-    ) -> None:
-        self._out = folder / "captured.pickle"
-        self._log = folder / "node.log"
-        (folder / "node.json").write_text(json.dumps(config))
-        without_keys = {
-            k: v for k, v in environment.items() if not k.startswith(("BINANCE", "BYBIT"))
-        }
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    self.MODULE,
-                    folder / "node.json",
-                    self._out,
-                    control,
-                ],
-                cwd=ROOT,
-                env=without_keys,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+class Node(Protocol):
+    """A running node."""
 
     @property
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
+    def log(self) -> str: ...
 
-    def stop(self, timeout_s: float = 60.0) -> dict[str, Any]:
-        """Stop the node as a user would, with SIGINT, and return what was captured."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            code = self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise RuntimeError(f"the node did not stop\n{self.log[-4000:]}") from None
-        if code or not self._out.exists():
-            raise RuntimeError(f"the node ended with {code}\n{self.log[-4000:]}")
-        captured: dict[str, Any] = pickle.loads(self._out.read_bytes())
-        return captured
-
-    def kill(self) -> None:
-        """Kill the node with no chance to clean up."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    def is_running(self) -> bool: ...
 
 
 @contextmanager
-def running_node(double: VenueDouble, config: Mapping[str, Any]) -> Iterator[NodeProcess]:
+def running_node(double: VenueDouble, config: Mapping[str, Any]) -> Iterator[ForkedNode]:
     """A node running beside the test; it is dead when the block ends."""
-    with tempfile.TemporaryDirectory() as folder:
-        node = NodeProcess(config, f"{double.ws_url}/control", Path(folder))
-        try:
-            yield node
-        finally:
-            node.kill()
+    node = stage().node(config, f"{double.ws_url}/control")
+    try:
+        yield node
+    finally:
+        node.kill()
 
 
 def importable(components: Components) -> list[Any]:
@@ -184,11 +127,11 @@ def replay_live(
         return Replayed(captured, double.feed.sent, log, time.perf_counter() - begin)
 
 
-def wait_for(double: VenueDouble, node: NodeProcess, timeout_s: float) -> None:
+def wait_for(double: VenueDouble, node: Node, timeout_s: float) -> None:
     """Wait until the replay has finished; say why where it cannot."""
     end = time.monotonic() + timeout_s
     while not double.feed.finished.wait(0.05):
-        if node.process.poll() is not None or time.monotonic() > end or double.errors:
+        if not node.is_running() or time.monotonic() > end or double.errors:
             why = f"at message {double.feed.position}, sent {dict(double.feed.sent)}"
             error = f"{double.errors}\n" if double.errors else ""
             raise RuntimeError(f"the replay did not finish: {why}\n{error}{node.log[-4000:]}")

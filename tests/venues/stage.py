@@ -1,11 +1,13 @@
 """Live nodes by fork: what takes seconds to import is imported once.
 
-`Stage` starts one process that has everything loaded and forks a node for each config that it is
-given. A node is built as by `of-nautilus live`, and run as by `tests.venues.node`.
+`stage()` is the process that has everything loaded, and forks a node for each config that it is
+given; see `tests.venues.node`. It ends with the tests.
 """
 
+import atexit
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,78 +16,103 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tests.compiling import compile_once
-from tests.venues.replay import ROOT
+
+ROOT = Path(__file__).parents[2]
+
+
+def without_keys() -> dict[str, str]:
+    """Return the environment without any venue's keys."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("BINANCE", "BYBIT"))}
+
+
+@cache
+def stage() -> "Stage":
+    """Return the one that all tests of this process share."""
+    made = Stage()
+    atexit.register(made.close)
+    return made
 
 
 class Stage:
-    """The process that forks nodes; use it as a context manager."""
+    """The process that forks nodes. No venue's keys come to them from the environment."""
 
-    def __enter__(self) -> Self:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        without_keys = {
-            k: v for k, v in os.environ.items() if not k.startswith(("BINANCE", "BYBIT"))
-        }
         self._process = subprocess.Popen(
             # A thread of pyarrow's allocator is there, and does not mind the forks.
             [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.venues.stage"],
             cwd=ROOT,
-            env=without_keys | {"OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         self._count, self._lock = 0, threading.Lock()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End it; nodes that it has forked go on."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        assert self._process.stdout is not None
         self._process.stdout.close()
         self._folder.cleanup()
 
     def node(self, config: Mapping[str, Any], control: str) -> "ForkedNode":
-        """Start a node."""
+        """Start a node, in the environment that the test has now."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
             self._count += 1
-            log = Path(self._folder.name) / f"{self._count}.log"
-            order = {"config": config, "control": control, "log": str(log)}
+            base = Path(self._folder.name) / str(self._count)
+            log, out = base.with_suffix(".log"), base.with_suffix(".pickle")
+            order = {
+                "config": config,
+                "control": control,
+                "log": str(log),
+                "out": str(out),
+                "environment": without_keys(),
+            }
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            return ForkedNode(int(self._process.stdout.readline()), log)
+            return ForkedNode(int(self._process.stdout.readline()), log, out)
 
 
 class ForkedNode:
     """A node that runs in a fork of the stage."""
 
-    def __init__(self, pid: int, log: Path) -> None:
+    def __init__(self, pid: int, log: Path, out: Path) -> None:
         self.pid = pid
-        self._log = log
+        self._log, self._out = log, out
 
     @property
     def log(self) -> str:
-        return self._log.read_text(errors="replace")
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def kill(self) -> None:
-        """Kill the node with no chance to clean up."""
-        os.kill(self.pid, signal.SIGKILL)
-        self._await_end(20)
+        """Kill the node with no chance to clean up, if it is there."""
+        if self.is_running():
+            os.kill(self.pid, signal.SIGKILL)
+            self._await_end(20)
 
-    def stop(self) -> None:
-        """Stop the node as a user would, with SIGINT."""
-        os.kill(self.pid, signal.SIGINT)
-        self._await_end(60)
+    def stop(self) -> dict[str, Any]:
+        """Stop the node as a user would, with SIGINT, and return what was captured."""
+        if self.is_running():
+            os.kill(self.pid, signal.SIGINT)
+            self._await_end(60)
+        if not self._out.exists():
+            raise RuntimeError(f"the node failed\n{self.log[-4000:]}")
+        captured: dict[str, Any] = pickle.loads(self._out.read_bytes())
+        return captured
 
     def _await_end(self, timeout_s: float) -> None:
         end = time.monotonic() + timeout_s
@@ -105,22 +132,14 @@ class ForkedNode:
 
 def _run(order: dict[str, Any]) -> None:
     """Be a node."""
+    from tests.venues.node import run
+
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from nautilus_trader.config import TradingNodeConfig
-
-    from of_nautilus.live.node import build_node
-    from tests.venues.node import Progress
-
-    node = build_node(TradingNodeConfig.parse(json.dumps(order["config"])))
-    loop = node.get_event_loop()
-    answering = loop.create_task(Progress(node).tell(order["control"]))
-    try:
-        node.run()
-        answering.cancel()
-    finally:
-        node.dispose()
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    run(json.dumps(order["config"]).encode(), Path(order["out"]), order["control"])
 
 
 def main() -> None:
@@ -131,6 +150,7 @@ def main() -> None:
     import nautilus_trader.adapters.bybit.factories  # noqa: F401
 
     import of_nautilus.live.node  # noqa: F401
+    import tests.venues.node  # noqa: F401
     from tests.venues import script
 
     # Compiled code is loaded before the forks, too.
