@@ -1,6 +1,7 @@
 """What the doubles of both venues share: replay, subscriptions, orders, faults."""
 
 import asyncio
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -148,16 +149,15 @@ class VenueDouble(VenueServer, ABC):
         A client's socket answers before its node has handled what was read.
         """
         kinds: tuple[Kind, ...] = ("trade", "depth") if book else ("trade",)
-        sent = [(kind, self.feed.last[kind]) for kind in kinds if kind in self.feed.last]
+        sent = {kind: self.feed.last[kind] for kind in kinds if kind in self.feed.last}
         async with asyncio.timeout(PATIENCE_S):
             while self.control is not None:
                 self._told.clear()
-                await self.control.send("{}")
+                await self.control.send(json.dumps(sent))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), 1)
-                if all(self._done.get(kind) == number for kind, number in sent):
+                    await asyncio.wait_for(self._told.wait(), 2)
+                if all(self._done.get(kind) == number for kind, number in sent.items()):
                     return
-                await asyncio.sleep(0.001)
 
     async def settled(self) -> None:
         """Wait until the node has handled all, has no order under way, and agrees with us.

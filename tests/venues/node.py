@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,31 @@ class Progress:
 
     def __init__(self, node: TradingNode) -> None:
         self.numbers: dict[str, int] = {}
+        self._moved = asyncio.Event()
         self._cache = node.cache
         node.kernel.msgbus.subscribe("data.trades.*", self._trade)
         node.kernel.msgbus.subscribe("data.book.deltas.*", self._book)
 
     def _trade(self, tick: TradeTick) -> None:
         self.numbers["trade"] = int(tick.trade_id.value)
+        self._moved.set()
 
     def _book(self, deltas: OrderBookDeltas) -> None:
         self.numbers["depth"] = deltas.sequence
+        self._moved.set()
 
     async def tell(self, address: str) -> None:
-        """Answer every message at the address with the numbers of now."""
+        """Answer every message at the address once its numbers are reached, or after a second."""
         async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
-            async for _ in socket:
+            async for message in socket:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._reach(message.json()), 1)
                 await socket.send_json(self.numbers | self._trading())
+
+    async def _reach(self, numbers: dict[str, int]) -> None:
+        while any(self.numbers.get(kind) != number for kind, number in numbers.items()):
+            self._moved.clear()
+            await self._moved.wait()
 
     def _trading(self) -> dict[str, Any]:
         """What is left of orders at the venue, how many are under way, the position."""
