@@ -25,13 +25,14 @@ lint: setup
 	$(PY) -m mypy
 
 # Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
-# One of its processes runs live nodes, which mostly wait; there are two more for two cores.
+# Two of its processes run live nodes, which mostly wait; there are three more for two cores, as
+# one may wait for what another compiles.
 # Live nodes and browsers keep to the clock: what failed beside all the rest is tried again, alone.
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -p tests.plugin -n 2 -m nojit $(ARGS) || [ $$? -eq 5 ]
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -n 2 --dist worksteal -m nojit $(ARGS) || [ $$? -eq 5 ]
 	rm -rf .pytest_cache/v
-	$(PY) -m pytest -q -p tests.plugin -n 3 $(ARGS) || $(PY) -m tests.again
+	$(PY) -m pytest -q -p tests.plugin -n 5 $(ARGS) || $(PY) -m tests.again
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

@@ -1,6 +1,6 @@
 """For a whole run (`make test`): live nodes beside the rest, long modules first, compiling once.
 
-There is one process for the live nodes, which mostly wait, and two for everything else.
+There are two processes for the live nodes, which mostly wait, and three for everything else.
 """
 
 import os
@@ -29,11 +29,13 @@ def keeps_to_the_clock(file: str) -> bool:
 
 
 class OneProcessAModule(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps a module, whose tests share what they set up, in one process, and all live ones."""
+    """Keeps a module, whose tests share what they set up, in one process, and live ones in two."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "live" if is_live(file) else file
+        if not is_live(file):
+            return file
+        return "test_live" if Path(file).name.startswith("test_live") else "other live tests"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneProcessAModule:

@@ -104,6 +104,9 @@ def test_live_recorded_and_backtested_are_one(file, session, venue, tmp_path) ->
     digests = {signals_digest(one) for one in (lived["signals"], again.signals, tested.signals)}
     assert len(digests) == 1
     assert len(again.signals) > 20
+    for engine in (again.engine, tested.engine):
+        assert lived["state_sha256"] == engine.state_sha256
+        assert lived["quality"] == engine.quality
     # The book too, change by change, and each message at its place among the trades.
     book, trades = read_deltas(catalog, market), read_trades(catalog, market)
     changes = {name: column[rows["kind"] == 1] for name, column in rows.items()}

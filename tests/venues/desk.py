@@ -55,17 +55,6 @@ TRADE = {
         "settle_ns": 2 * SECOND,
     },
 }
-# The host's own checks, as often as a test can wait for; the configs' are 5 times slower.
-CHECKS = {
-    "inflight_check_interval_ms": 500,
-    "inflight_check_threshold_ms": 1000,
-    "inflight_check_retries": 2,
-    "open_check_interval_secs": 1.0,
-    "open_check_threshold_ms": 500,
-    "position_check_interval_secs": 1.0,
-    "position_check_threshold_ms": 500,
-    "reconciliation_startup_delay_secs": 0.01,
-}
 
 
 class Desk:
@@ -158,7 +147,6 @@ class Desk:
             },
         )
         config = node_config(f"live_{self.venue}.json", self.at, actors, [strategy])
-        config["exec_engine"] |= CHECKS
         if self._database is not None:
             # It keeps each trader's things apart.
             config["trader_id"] = f"{self.venue.upper()}-001"

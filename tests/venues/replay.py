@@ -28,6 +28,17 @@ QUICK = {
     "timeout_post_stop": 0.5,
     "timeout_shutdown": 2.0,
 }
+# The host's own checks, as often as a test can wait for; the configs' are 5 times slower.
+CHECKS = {
+    "inflight_check_interval_ms": 500,
+    "inflight_check_threshold_ms": 1000,
+    "inflight_check_retries": 2,
+    "open_check_interval_secs": 1.0,
+    "open_check_threshold_ms": 500,
+    "position_check_interval_secs": 1.0,
+    "position_check_threshold_ms": 500,
+    "reconciliation_startup_delay_secs": 0.01,
+}
 type Stream = Literal["trades", "book", "quotes"]
 type Components = Sequence[ImportableActorConfig | ImportableStrategyConfig | Mapping[str, Any]]
 
@@ -72,6 +83,8 @@ def node_config(
 ) -> dict[str, Any]:
     """A config of `configs/` with the double's addresses and these components."""
     config: dict[str, Any] = json.loads((ROOT / "configs" / file).read_text())
+    if file.startswith("live"):
+        config["exec_engine"] |= CHECKS
     for clients in ("data_clients", "exec_clients"):
         for client in config[clients].values():
             if "sandbox" not in client["path"]:

@@ -131,7 +131,10 @@ class VenueServer:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled() or not (error := task.exception()):
+            return
+        # A node that was killed gets no answer any more.
+        if not isinstance(error, ConnectionError):
             self.errors.append(error)
 
     def _run(self) -> None:
