@@ -4,6 +4,10 @@
 ARGS =
 PY = .venv/bin/python
 
+# Also where Python is kept from it, it may write what it compiles: each of many processes would else
+# compile every module anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: help demo test bench lint setup clean
 
 help:
@@ -25,14 +29,13 @@ lint: setup
 	$(PY) -m mypy
 
 # Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
-# Two of its processes run live nodes, which mostly wait; there are three more for two cores, as
-# one may wait for what another compiles.
+# Two of its processes run live nodes, which mostly wait; there are two more for two cores.
 # Live nodes and browsers keep to the clock: what failed beside all the rest is tried again, alone.
 # pytest's exit code 5 says that ARGS selected none of the kernels' tests.
 test: lint
 	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -n 2 --dist worksteal -m nojit $(ARGS) || [ $$? -eq 5 ]
 	rm -rf .pytest_cache/v
-	$(PY) -m pytest -q -p tests.plugin -n 5 $(ARGS) || $(PY) -m tests.again
+	$(PY) -m pytest -q -p tests.plugin -n 4 $(ARGS) || $(PY) -m tests.again
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)

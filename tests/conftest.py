@@ -24,6 +24,13 @@ def vectors(name: str) -> dict[str, dict[str, Any]]:
     return {record["id"]: record for record in json.loads(path.read_text())}
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where the kernels' tests alone are wanted, load no file that has none."""
+    if config.option.markexpr != "nojit" or not collection_path.name.startswith("test_"):
+        return None
+    return "nojit" not in collection_path.read_text() or None
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of recorded markets (binance/, equities/, ...)."""

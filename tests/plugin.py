@@ -1,6 +1,6 @@
 """For a whole run (`make test`): live nodes beside the rest, long modules first, compiling once.
 
-There are two processes for the live nodes, which mostly wait, and three for everything else.
+There are two processes for the live nodes, which mostly wait, and two for everything else.
 """
 
 import os

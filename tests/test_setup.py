@@ -300,7 +300,7 @@ def test_the_recorded_data_is_named_where_it_is_at_hand(machine, checkout):
     ("target", "command"),
     [
         ("demo", "-m of_nautilus demo --json out.json"),
-        ("test", "-m pytest -q -p tests.plugin -n 3 --json out.json"),
+        ("test", "-m pytest -q -p tests.plugin -n 4 --json out.json"),
         ("bench", "-m benchmarks --json out.json"),
     ],
 )
