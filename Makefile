@@ -8,13 +8,14 @@ PY = .venv/bin/python
 # compile every module anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test bench lint setup clean
+.PHONY: help demo test kernels bench lint setup clean
 
 help:
 	@echo "make demo    a synthetic market, a backtest over it, a summary"
 	@echo "make test    lint, types and every test"
 	@echo "make bench   every figure beside its floor"
 	@echo "make lint    ruff and mypy alone"
+	@echo "make kernels the kernels' tests alone, without the compiler"
 	@echo "make clean   remove .venv and every cache"
 
 setup:
@@ -28,12 +29,15 @@ lint: setup
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
-# Once with Numba's compiler off, for the kernels alone; then everything, as it is used.
+# The kernels' tests with Numba's compiler off; 5 is pytest's word for that ARGS selected none.
+kernels: setup
+	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -n 2 --dist worksteal -m nojit $(ARGS) || [ $$? -eq 5 ]
+
+# First what is quick, at once; then every test, as all is used.
 # Two of its processes run live nodes, which mostly wait; there are two more for two cores.
 # Live nodes and browsers keep to the clock: what failed beside all the rest is tried again, alone.
-# pytest's exit code 5 says that ARGS selected none of the kernels' tests.
-test: lint
-	NUMBA_DISABLE_JIT=1 $(PY) -m pytest -q -n 2 --dist worksteal -m nojit $(ARGS) || [ $$? -eq 5 ]
+test: setup
+	@$(MAKE) --no-print-directory -j 2 lint kernels
 	rm -rf .pytest_cache/v
 	$(PY) -m pytest -q -p tests.plugin -n 4 $(ARGS) || $(PY) -m tests.again
 

@@ -66,3 +66,15 @@ def bitcoin(real_data: Path) -> tuple[Trades, Ints]:
 def nexo(real_data: Path) -> tuple[Trades, Ints]:
     """NEXOUSDT spot, 2024-07-23: a thin market."""
     return trades(real_data / "binance" / "spot_nexousdt_20240723.gz", "0.0001", "0.01")
+
+
+def beginning(recording: Path, folder: Path, count: int) -> Path:
+    """A recorded websocket file's beginning, up to its trade of that number, as a file."""
+    cut = folder / recording.name
+    with gzip.open(recording, "rt") as lines, gzip.open(cut, "wt", compresslevel=1) as kept:
+        for line in lines:
+            kept.write(line)
+            count -= '"e":"trade"' in line
+            if not count:
+                return cut
+    raise ValueError(f"{recording}: {count} trades too few")
