@@ -108,7 +108,7 @@ def test_the_node_learns_of_its_fill_and_the_stop_rests(
     with double(venue, session, 1, "user") as at:
         setattr(at.faults, switch, setting)
         script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
-        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        config = node_config(f"live_{venue}.json", at, strategies=[script], quick_checks=True)
         with running_node(at, config) as node:
             until(lambda: told(node, "OrderFilled") == fills and told(node, "OrderAccepted", "S1"))
             (got,) = node.stop().values()
@@ -126,7 +126,7 @@ def test_a_refused_stop_is_told_and_the_position_can_be_closed(
     with double(venue, session, 1, "user") as at:
         at.faults.refused_stops = 1
         script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
-        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        config = node_config(f"live_{venue}.json", at, strategies=[script], quick_checks=True)
         with running_node(at, config) as node:
             until(lambda: told(node, "OrderFilled") == 2)
             (got,) = node.stop().values()
@@ -138,7 +138,7 @@ def test_a_refused_stop_is_told_and_the_position_can_be_closed(
 def test_a_stop_that_the_venue_cancels_is_told(session: Session, venue: str) -> None:
     with double(venue, session, 1, "user") as at:
         script = trader(INSTRUMENTS[venue], enter_after=20, stop=90)
-        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        config = node_config(f"live_{venue}.json", at, strategies=[script], quick_checks=True)
         with running_node(at, config) as node:
             until(lambda: told(node, "OrderAccepted", "S1"))
             at.call(at.cancel_stops())
@@ -155,7 +155,7 @@ def test_a_killed_node_finds_its_position_and_stop_again(session: Session, venue
             stop=90,
             external_order_claims=[INSTRUMENTS[venue]],
         )
-        config = node_config(f"live_{venue}.json", at, strategies=[script])
+        config = node_config(f"live_{venue}.json", at, strategies=[script], quick_checks=True)
         with running_node(at, config) as node:
             until(lambda: any(o.kind == "STOP" for o in at.exchange.open_orders()))
             node.kill()

@@ -146,7 +146,9 @@ class Desk:
                 "trade": self._trade,
             },
         )
-        config = node_config(f"live_{self.venue}.json", self.at, actors, [strategy])
+        config = node_config(
+            f"live_{self.venue}.json", self.at, actors, [strategy], quick_checks=True
+        )
         if self._database is not None:
             # It keeps each trader's things apart.
             config["trader_id"] = f"{self.venue.upper()}-001"

@@ -79,11 +79,20 @@ def importable(components: Components) -> list[Any]:
 
 
 def node_config(
-    file: str, double: VenueDouble, actors: Components = (), strategies: Components = ()
+    file: str,
+    double: VenueDouble,
+    actors: Components = (),
+    strategies: Components = (),
+    *,
+    quick_checks: bool = False,
 ) -> dict[str, Any]:
-    """A config of `configs/` with the double's addresses and these components."""
+    """A config of `configs/` with the double's addresses and these components.
+
+    `quick_checks`: the host checks its orders and positions with the venue every second, where a
+    test waits for it; not for a market that runs many times as fast as it did.
+    """
     config: dict[str, Any] = json.loads((ROOT / "configs" / file).read_text())
-    if file.startswith("live"):
+    if quick_checks:
         config["exec_engine"] |= CHECKS
     for clients in ("data_clients", "exec_clients"):
         for client in config[clients].values():
