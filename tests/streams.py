@@ -2,12 +2,20 @@
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from numba import config
 
 from tests.recorded import Trades, columns
 
 SECOND = 1_000_000_000
-# Compiling takes longer than any deadline.
-quick = settings(deadline=None, max_examples=60)
+
+
+def examples(most: int) -> settings:
+    """So many examples; a fifth of them without the compiler, where each takes far longer."""
+    # Compiling takes longer than any deadline.
+    return settings(deadline=None, max_examples=most // 5 if config.DISABLE_JIT else most)
+
+
+quick = examples(60)
 
 _waits = st.sampled_from([0, 0, 0, 1, SECOND // 10, SECOND, 10 * SECOND, 61 * SECOND])
 _moves = st.sampled_from([0, 0, 0, 1, -1, 2, -3, 9, -90])

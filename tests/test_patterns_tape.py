@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from of_nautilus.patterns import level_absorption, sweep, tape_sizes
@@ -10,6 +10,7 @@ from of_nautilus.patterns.absorption import AbsorptionConfig, level_strength
 from of_nautilus.patterns.sweep import SweepConfig
 from tests.conftest import vectors
 from tests.naive import patterns as naive
+from tests.streams import examples
 
 MS = 10**6
 SECOND = 10**9
@@ -111,17 +112,17 @@ RULES = {
 
 @pytest.mark.nojit
 class TestLevelAbsorption:
-    @settings(max_examples=150, deadline=None)
+    @examples(150)
     @given(tapes(), level_rules())
     def test_as_the_slow_twin(self, trades, rules):
         assert level_facts(trades, rules)[0] == naive.level_absorptions(trades, **rules)
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(), level_rules())
     def test_a_ring_that_must_grow_changes_nothing(self, trades, rules):
         assert level_facts(trades, rules, ring=2)[0] == level_facts(trades, rules)[0]
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(), level_rules())
     def test_mirror(self, trades, rules):
         # Rows of a mirrored tape must be mirrored rows: p -> -1 - p.
@@ -129,7 +130,7 @@ class TestLevelAbsorption:
         facts = [(f[0], -1 - f[1], -f[2], *f[3:]) for f in level_facts(trades, rules)[0]]
         assert level_facts(mirrored, rules)[0] == facts
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(), level_rules(), st.integers(2, 9), st.integers(-2000, 2000))
     def test_other_lots_and_other_prices_fire_the_same(self, trades, rules, times, rows):
         shift = rows * rules["row_ticks"]
@@ -141,7 +142,7 @@ class TestLevelAbsorption:
         ]
         assert level_facts(moved, rules | more)[0] == facts
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(), level_rules(), st.data())
     def test_a_prefix_fires_the_same(self, trades, rules, data):
         cut = data.draw(st.integers(0, len(trades)))
@@ -252,17 +253,17 @@ def sweep_facts(prints, rules, capacity=256):
 
 @pytest.mark.nojit
 class TestSweep:
-    @settings(max_examples=150, deadline=None)
+    @examples(150)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_as_the_slow_twin(self, prints, rules):
         assert sweep_facts(prints, rules) == naive.sweeps(prints, **rules)
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_a_ring_that_must_grow_changes_nothing(self, prints, rules):
         assert sweep_facts(prints, rules, capacity=1) == sweep_facts(prints, rules)
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(longest_gap=300, prices=5), sweep_rules())
     def test_mirror(self, prints, rules):
         rows = rules["row_ticks"]
@@ -273,13 +274,13 @@ class TestSweep:
         ]
         assert sweep_facts(mirrored, rules) == facts
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(longest_gap=300, prices=5), sweep_rules(), st.integers(0, 120))
     def test_a_prefix_fires_the_same(self, prints, rules, cut):
         seen = sweep_facts(prints[:cut], rules)
         assert seen == sweep_facts(prints, rules)[: len(seen)]
 
-    @settings(max_examples=25, deadline=None)
+    @examples(25)
     @given(tapes(longest_gap=300, prices=5), sweep_rules(), st.data())
     def test_saved_in_the_middle_goes_on_alike(self, prints, rules, data):
         cut = data.draw(st.integers(0, len(prints)))
@@ -351,7 +352,7 @@ class TestSweep:
 
 @pytest.mark.nojit
 class TestTapeSizes:
-    @settings(max_examples=50, deadline=None)
+    @examples(50)
     @given(tapes(longest_gap=20_000), st.sampled_from([1, 2, 3]))
     def test_as_the_slow_twin(self, trades, row_ticks):
         state, rows = tape_sizes.new_tape_sizes(1)
