@@ -5,11 +5,12 @@ What an order is for stands in its client order id, which survives a crash: it i
 lots.
 """
 
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
 from nautilus_trader.common.factories import OrderFactory
-from nautilus_trader.model.enums import OrderSide, OrderStatus, TimeInForce
+from nautilus_trader.model.enums import LiquiditySide, OrderSide, OrderStatus, TimeInForce
 from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import ClientOrderId
 from nautilus_trader.model.objects import Price
@@ -113,6 +114,27 @@ class OwnOrders:
             status=Status.LIVE if order.status in _LIVE else Status.PENDING,
         )
 
+    def missed(
+        self, orders: Iterable[Order], known: tuple[WorkingOrder, ...], seen: Collection[str]
+    ) -> tuple[Filled, ...]:
+        """Return what an earlier run's orders have filled since they were `known`, oldest first.
+
+        The host makes up a fill where the venue tells an order's quantity alone. Where such fills
+        hold what was `seen` before, by another trade id, they tell nothing.
+        """
+        before = {order.key: order.filled for order in known}
+        missed: list[Filled] = []
+        for order in orders:
+            key = _key(order.client_order_id)
+            if key not in before or self.take_over(order) is None:
+                continue
+            fills = [self.filled(event) for event in order.events if isinstance(event, OrderFilled)]
+            new = [fill for fill in fills if fill is not None and fill.trade_id not in seen]
+            filled = self._scale.to_lots(order.filled_qty.as_decimal())
+            if sum(fill.qty for fill in new) == filled - before[key]:
+                missed += new
+        return tuple(sorted(missed, key=lambda fill: fill.ts))
+
     # -- orders and fills -------------------------------------------------------------------------
 
     def made(self, command: SubmitEntry | PlaceStop | PlaceTarget | ExitMarket) -> Order:
@@ -175,8 +197,28 @@ class OwnOrders:
             qty=self._scale.to_lots(event.last_qty.as_decimal()),
             price=self.ticks(event.last_px.as_decimal()),
             ts=event.ts_event,
-            fee=event.commission.as_decimal(),
+            fee=self.fee(event),
         )
+
+    def fee(self, event: OrderFilled) -> Decimal:
+        """Return a fill's fee in the money of the account; estimated if it is paid in other money.
+
+        What was traded is worth its price; a coin of the venue's own pays what the instrument's
+        rate says, or a little less.
+        """
+        fee = event.commission
+        if self.tells_fee(event):
+            return Decimal(fee.as_decimal())
+        if fee.currency == self._instrument.get_base_currency():
+            return Decimal(fee.as_decimal() * event.last_px.as_decimal())
+        maker = event.liquidity_side == LiquiditySide.MAKER
+        rate = self._instrument.maker_fee if maker else self._instrument.taker_fee
+        notional = self._instrument.notional_value(event.last_qty, event.last_px)
+        return Decimal(notional.as_decimal() * rate)
+
+    def tells_fee(self, event: OrderFilled) -> bool:
+        """Return whether a fill's fee is in the money of the account."""
+        return bool(event.commission.currency == self._instrument.get_cost_currency())
 
     def price(self, ticks: int) -> Price:
         """Return a price as the host has it."""

@@ -42,6 +42,7 @@ from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import (
     FLATTEN,
     FLOW_TYPES,
+    LIVE,
     OPERATION_TYPES,
     PAUSE,
     RESUME,
@@ -124,6 +125,7 @@ class OrderFlowStrategy(Strategy):
         self._tick_ts = self._tick_init = 0
         self._exposed: ExecutionTrouble | None = None
         self._feed = FeedTrust()
+        self._fee_told = False
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -195,10 +197,35 @@ class OrderFlowStrategy(Strategy):
         heard = (*FLOW_TYPES, *OPERATION_TYPES)
         return (*heard, Forecast) if uses_model else heard
 
+    def wind_down(self) -> None:
+        """Enter nothing more; leave a position to its stop, or close it if the config says so.
+
+        A node does this before its stop: from then on the host tells of no order's fate.
+        """
+        if self.manager is None or self.manager.stopping:
+            return
+        self.manager.stopping = True
+        now = self._now()
+        if self.config.flatten_on_stop:
+            self._do(self.manager.close(now, "stopped"))
+        else:
+            self._do(self.manager.call_off(now, "stopped"))
+
+    @property
+    def settled(self) -> bool:
+        """Whether no entry, exit or cancel is under way, and what is open is protected."""
+        if self.manager is None:
+            return True
+        state = self.manager.state
+        under_way = any(
+            order.leaving or order.role in (Role.ENTRY, Role.EXIT) for order in state.orders.working
+        )
+        unclosed = self.config.flatten_on_stop and state.orders.position != 0
+        return state.protected and not under_way and not unclosed
+
     def on_stop(self) -> None:
-        """Leave the position to its resting stop, or close it if the config says so."""
-        if self.manager is not None and self.config.flatten_on_stop:
-            self._do(self.manager.close(self._now(), "stopped"))
+        """Wind down, where nobody has seen to it before."""
+        self.wind_down()
 
     def on_save(self) -> dict[str, bytes]:
         """Return the state that a restart goes on from."""
@@ -289,8 +316,23 @@ class OrderFlowStrategy(Strategy):
             self.manager.model_agreement = data.agreement
         elif isinstance(data, FeedStatus):
             self.manager.trusted = self._feed.hear(data)
+            if not self.manager.trusted:
+                self._do(self.manager.call_off(self._now(), "not_trusted"))
         elif isinstance(data, OperatorCommand):
             self._obey(data)
+
+    def on_past(self, data: Any) -> None:
+        """Take what the flow tells of the past, before it tells of the present."""
+        if self.manager is None:
+            return
+        if isinstance(data, FootprintBar):
+            self._do(self.manager.learn_bar(_bar(data)))
+        elif isinstance(data, SessionRoll):
+            finished = _finished(data, self.manager) if data.volumes else None
+            self._do(self.manager.learn_session(data.start, data.end, finished))
+        elif isinstance(data, FeedStatus) and data.state == LIVE:
+            self.manager.learned()
+            self._next_check = 0
 
     def _obey(self, command: OperatorCommand) -> None:
         """Pause, go on, or close all there is."""
@@ -298,6 +340,8 @@ class OrderFlowStrategy(Strategy):
         self.log.info(f"operator: action={command.action} source={command.source}")
         if command.action in (PAUSE, RESUME):
             self.manager.paused = command.action == PAUSE
+            if self.manager.paused:
+                self._do(self.manager.call_off(self._now(), "paused"))
         elif command.action == FLATTEN:
             self._do(self.manager.flatten(self._now()))
         else:
@@ -308,9 +352,8 @@ class OrderFlowStrategy(Strategy):
         self._last = data.close
         self._update_equity()
         signals, self._at_close = self._at_close, []
-        bar = Bar(data.open_ts, data.close_ts, data.low, data.high, data.close, data.r1)
         seen = [_seen(signal, data.low, data.high, data.close) for signal in signals]
-        self._do(self.manager.on_bar(bar, seen))
+        self._do(self.manager.on_bar(_bar(data), seen))
 
     # -- order events -----------------------------------------------------------------------------
 
@@ -334,6 +377,9 @@ class OrderFlowStrategy(Strategy):
         if fill is None:
             self._check_position(self._now())
         elif self.manager is not None:
+            if not self._own.tells_fee(event) and not self._fee_told:
+                self._fee_told = True
+                self.log.warning(f"fees are estimated: paid in {event.commission.currency.code}")
             self._do(self.manager.on_report(fill))
 
     def on_order_rejected(self, event: OrderRejected) -> None:
@@ -505,6 +551,9 @@ class OrderFlowStrategy(Strategy):
         """Go on with the position and the orders that are there, after a restart."""
         assert self.manager is not None
         instrument_id = self.config.instrument_id
+        known = self.manager.state.orders
+        orders_told = self.cache.orders(instrument_id=instrument_id, strategy_id=self.id)
+        fills = self._own.missed(orders_told, known.working, known.seen)
         found = self.cache.orders_open(instrument_id=instrument_id, strategy_id=self.id)
         taken = [self._own.take_over(order) for order in found]
         orders = tuple(order for order in taken if order is not None)
@@ -521,6 +570,7 @@ class OrderFlowStrategy(Strategy):
                     price=self.manager.price or round(entry / float(self._scale.tick)),
                     orders=orders,
                     ts=self.clock.timestamp_ns(),
+                    fills=fills,
                 )
             )
         )
@@ -554,6 +604,10 @@ def _market(instrument: Any, scale: MarketScale) -> Market:
         else Decimal(0),
         fee_rate=2.0 * max(0.0, float(instrument.taker_fee)),
     )
+
+
+def _bar(data: FootprintBar) -> Bar:
+    return Bar(data.open_ts, data.close_ts, data.low, data.high, data.close, data.r1)
 
 
 def _seen(signal: PatternSignal, low: int, high: int, last: int) -> Seen:

@@ -709,9 +709,29 @@ def test_restart_after_the_entry_was_lost_or_is_still_open() -> None:
 
 def test_restart_after_the_trade_ended_unseen() -> None:
     trade = opened()
-    state, _ = recover(trade.state, VenueView(0, 0, 985, (), 50))
-    assert state.done
-    assert state.open_pnl(0) == -150
+    stop = Filled(2, Role.STOP, -1, "F1", 4, 981, 45)
+    rest = Filled(2, Role.STOP, -1, "F2", 6, 980, 46)
+    state, commands = recover(trade.state, VenueView(0, 0, 1005, (), 50, (stop, rest)))
+    assert (state.done, state.closing, state.open_pnl(0)) == (True, "stop", -196)
+    assert not any(isinstance(command, Note) for command in commands)
+    # Nothing tells how: at the stop, which rests no more.
+    state, _ = recover(trade.state, VenueView(0, 0, 1005, (), 50))
+    assert (state.done, state.closing, state.open_pnl(0)) == (True, "position_outside", -200)
+    # The stop rests, and the target is gone.
+    stops = tuple(order for order in view(trade, 0).orders if order.role is Role.STOP)
+    state, commands = recover(trade.state, VenueView(0, 0, 1005, stops, 50))
+    assert state.open_pnl(0) == 600
+    assert CancelOrder(2, Role.STOP) in commands
+
+
+def test_restart_after_the_entry_filled_and_is_told() -> None:
+    trade = Trade()
+    trade.on(Kind.ABSORPTION_OK, plan=LONG)
+    fill = Filled(1, Role.ENTRY, 1, "F1", 10, 1002, 45)
+    state, commands = recover(trade.state, VenueView(10, 1002, 1005, (), 50, (fill,)))
+    assert (state.phase, state.entry_ticks()) == (Phase.POSITION_OPEN, 1002)
+    assert commands[-1] == PlaceStop(2, -1, 10, 980)
+    assert "F1" in state.orders.seen
 
 
 def test_restart_without_a_saved_plan() -> None:

@@ -25,6 +25,7 @@ from of_nautilus.decision.orders import (
     PlaceStop,
     PlaceTarget,
     PositionReport,
+    QueryOrder,
     Role,
     SubmitEntry,
 )
@@ -48,6 +49,7 @@ from of_nautilus.decision.trader import TradeManager
 from tests.conftest import vectors
 
 MIN = 60 * SECOND
+HOUR = 60 * MIN
 START = 20_000 * DAY
 FIXED = RiskConfig(sizing="fixed", fixed_qty=10)
 
@@ -274,7 +276,37 @@ def test_opposite_absorption_at_a_level_is_a_warning() -> None:
 
 def test_a_new_session_closes_what_is_open() -> None:
     desk = in_trade()
-    desk.open(profile(10_000, 10_078, 10_040, desk.ts, Shape.D))
+    finished = profile(10_000, 10_078, 10_040, desk.ts, Shape.D)
+    desk.manager.session_end_ns = None  # as after a start without a saved state
+    desk.open(finished)
+    assert desk.manager.state.phase is Phase.POSITION_OPEN
+    desk.ts += DAY
+    desk.open(finished)
+    assert [t.closed.reason for t in desk.all(TradeClosed)] == ["session_end"]
+
+
+def test_the_past_is_for_levels_and_closes_nothing() -> None:
+    desk = in_trade()
+    now, end = desk.ts, desk.manager.session_end_ns
+    frames = len(desk.all(Framed))
+    for ts in range(now - 2 * DAY, now, 12 * HOUR):
+        finished = profile(9_000, 9_100, 9_050, ts, Shape.D)
+        desk.carry_out(desk.manager.learn_session(ts, ts + 12 * HOUR, finished))
+        for minute in range(5):
+            bar = Bar(ts + minute * MIN, ts + (minute + 1) * MIN, 8_900, 9_200, 9_000, 12.0)
+            desk.carry_out(desk.manager.learn_bar(bar))
+        # Meanwhile the time goes on.
+        desk.carry_out(desk.manager.on_time(now))
+    assert len(desk.all(Framed)) == frames + 4
+    assert (desk.manager.price, desk.manager.r1) == (10_005, 12.0)
+    assert desk.manager.session_end_ns == end
+    assert desk.manager.state.phase is Phase.POSITION_OPEN
+    assert not desk.all(ExitMarket)
+    assert not desk.all(QueryOrder)
+    # What the session that has ended meanwhile left open is closed then.
+    desk.manager.learned()
+    assert desk.manager.session_end_ns == now
+    desk.carry_out(desk.manager.on_time(now + SECOND))
     assert [t.closed.reason for t in desk.all(TradeClosed)] == ["session_end"]
 
 
@@ -411,6 +443,38 @@ def test_limit_entry_waits_and_expires() -> None:
     assert val.entries == 1
     assert desk.manager.state.phase is Phase.POSITION_OPEN
     assert desk.manager.state.entry_ticks() == 10_002
+
+
+def test_a_limit_entry_that_is_called_off() -> None:
+    limit = TradeConfig(risk=FIXED, entry="limit", limit_offset_ticks=3)
+    desk = framed(limit)
+    desk.bar(10_003, 10_011, 10_005, ("absorption", 1, 80.0))
+    desk.carry_out(desk.manager.call_off(desk.ts, "paused"))
+    (note,) = desk.all(Note)
+    assert (note.what, note.reason) == ("entry_called_off", "paused")
+    assert desk.manager.state.phase is Phase.WATCHING
+    assert desk.manager.idle
+    # What had filled keeps its stop, and is managed on.
+    half = framed(limit)
+    half.bar(10_003, 10_011, 10_005, ("absorption", 1, 80.0))
+    (entry,) = half.all(SubmitEntry)
+    part = Filled(entry.key, Role.ENTRY, 1, "T", entry.qty // 2, 10_002, half.ts)
+    half.carry_out(half.manager.on_report(part))
+    half.carry_out(half.manager.call_off(half.ts, "not_trusted"))
+    assert half.manager.state.phase is Phase.POSITION_OPEN
+    assert half.manager.state.protected
+    assert {order.role for order in half.manager.state.orders.working} == {Role.STOP, Role.TARGET}
+    # Before a cancel could reach it, an entry at market has filled.
+    market = framed()
+    market.bar(10_040, 10_050, 10_045)
+    assert market.manager.call_off(market.ts, "paused") == []
+
+
+def test_nothing_is_entered_while_it_stops() -> None:
+    desk = framed()
+    desk.manager.stopping = True
+    desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+    assert desk.refusals() == ["stopping"]
 
 
 def test_no_entry_beside_a_position_that_is_not_ours() -> None:

@@ -554,6 +554,25 @@ def test_pause_and_resume(desks: Desks) -> None:
     desks(scenario)
 
 
+def test_stopped_while_an_entry_is_on_its_way(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.at.faults.order_delay_s = 1.0
+        assert desk.signal() == "planned"
+        desk.until(lambda: any(o.status == "PENDING" for o in orders(desk)), "on its way")
+        assert desk.node is not None
+        begin = time.monotonic()
+        desk.node.stop()
+        took = time.monotonic() - begin
+        assert desk.is_protected
+        desk.heal()
+        desk.start()
+        desk.until(desk.is_agreed, "agreed")
+        assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
 # -- kill -9 ---------------------------------------------------------------------------------------
 
 # What is going on when the node is killed, and for how long it has been going on at most, s.
@@ -566,8 +585,19 @@ MOMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def kept(session: Session, tmp_path_factory) -> Iterator[tuple[Desks, list[Desk]]]:
+    """Desks whose nodes keep their state in a file."""
+    folder = tmp_path_factory.mktemp("kept")
+    made = [Desk(venue, session, state=folder / venue / "state") for venue in VENUES]
+    with opened(made):
+        both = Desks(made)
+        yield both, made
+        tell_times(both)
+
+
 @pytest.mark.parametrize("seed", [1])
-def test_kill_at_ten_moments_of_a_trade(session: Session, tmp_path: Path, seed: int) -> None:
+def test_kill_at_ten_moments_of_a_trade(kept, seed: int) -> None:
     def killed(desk: Desk) -> list[str]:
         rng = random.Random(f"{seed} {desk.venue}")
         lines = []
@@ -596,11 +626,35 @@ def test_kill_at_ten_moments_of_a_trade(session: Session, tmp_path: Path, seed: 
             )
         return lines
 
-    desks = [Desk(venue, session, state=tmp_path / venue / "state") for venue in VENUES]
-    with opened(desks), ThreadPoolExecutor(2) as pool:
-        lines = [line for found in pool.map(killed, desks) for line in found]
+    with ThreadPoolExecutor(2) as pool:
+        lines = [line for found in pool.map(killed, kept[1]) for line in found]
     print(f"seed {seed}", *lines, sep="\n")
     assert len(lines) == 10
+
+
+def test_stop_that_fills_while_the_node_is_down(kept) -> None:
+    desks, _ = kept
+
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        (stop,) = desk.open_orders("STOP")
+        desk.kill()
+        desk.at.call(desk.at.exchange.print(stop.trigger, SIZE))
+        assert not desk.position
+        assert stop.filled == SIZE
+        since = heard(desk)
+        begin = time.monotonic()
+        desk.start()
+        took = time.monotonic() - begin
+        # Booked at the price at which it filled, and as what it was.
+        desk.until(lambda: desk.prompter.of("ClosedTrade", since), "closed")
+        (trade,) = desk.prompter.of("ClosedTrade", since)
+        assert trade["reason"] == "stop"
+        assert trade["exit"] * trade["tick"] == pytest.approx(float(stop.value / SIZE))
+        desk.until(lambda: desk.is_flat, "flat")
+        return took
+
+    desks(scenario)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 
 from of_nautilus.decision.orders import (
     Accepted,
+    CallOff,
     CancelRefused,
     Command,
     Filled,
@@ -38,7 +39,7 @@ from of_nautilus.decision.table import IN_TRADE, IllegalTransition, Kind, Phase,
 SEEN_FILLS = 512
 
 
-class _Step(Stepper):
+class TradeStep(Stepper):
     """What each event does."""
 
     # The table's events.
@@ -239,6 +240,17 @@ class _Step(Stepper):
             self.count(1 if foreign > 0 else -1, abs(foreign), report.price)
             self.note("foreign_taken_over", alarm=True, qty=foreign)
 
+    def on_call_off(self, report: CallOff) -> None:
+        entry = self.find(self.orders.entry_key)
+        if entry is None or entry.leaving:
+            return
+        plan = self.plan()
+        expires = plan.expires_ns
+        # As if it had expired: an end that the venue does not tell is then waited for alike.
+        self.set(plan=changed(plan, expires_ns=min(report.ts, expires or report.ts)))
+        self.note("entry_called_off", report.reason, left=entry.leaves)
+        self.cancel([entry])
+
     def on_mark(self, mark: Mark) -> None:
         if self.orders.exit_refusals:
             self.book(exit_refusals=0)
@@ -377,17 +389,18 @@ def at_rest(state: State, config: LifecycleConfig) -> bool:
     )
 
 
-_HANDLERS: dict[type, Callable[[_Step, Any], None]] = {
-    Event: _Step.on_event,
-    Accepted: _Step.on_accepted,
-    Filled: _Step.on_filled,
-    Refused: _Step.on_refused,
-    Gone: _Step.on_refused,
-    CancelRefused: _Step.on_cancel_refused,
-    Resized: _Step.on_resized,
-    PositionReport: _Step.on_position,
-    TakeOver: _Step.on_take_over,
-    Mark: _Step.on_mark,
+_HANDLERS: dict[type, Callable[[TradeStep, Any], None]] = {
+    Event: TradeStep.on_event,
+    Accepted: TradeStep.on_accepted,
+    Filled: TradeStep.on_filled,
+    Refused: TradeStep.on_refused,
+    Gone: TradeStep.on_refused,
+    CancelRefused: TradeStep.on_cancel_refused,
+    Resized: TradeStep.on_resized,
+    PositionReport: TradeStep.on_position,
+    TakeOver: TradeStep.on_take_over,
+    CallOff: TradeStep.on_call_off,
+    Mark: TradeStep.on_mark,
 }
 
 
@@ -403,7 +416,7 @@ def step(
     >>> state.phase.value, commands[0].target.value
     ('WATCHING', 'WATCHING')
     """
-    work = _Step(state, config or LifecycleConfig(), event.ts)
+    work = TradeStep(state, config or LifecycleConfig(), event.ts)
     _HANDLERS[type(event)](work, event)
     work.settle()
     return work.state, tuple(work.commands)

@@ -148,6 +148,14 @@ class TakeOver:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOff:
+    """The entry is not wanted any more, as far as it has not filled."""
+
+    ts: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A closed bar: the time passes, and the prices may call for something."""
 
@@ -158,7 +166,16 @@ class Mark:
 
 
 Report = (
-    Accepted | Filled | Refused | Gone | CancelRefused | Resized | PositionReport | TakeOver | Mark
+    Accepted
+    | Filled
+    | Refused
+    | Gone
+    | CancelRefused
+    | Resized
+    | PositionReport
+    | TakeOver
+    | CallOff
+    | Mark
 )
 
 

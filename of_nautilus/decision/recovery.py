@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from of_nautilus.decision.orders import Command, Role, WorkingOrder
+from of_nautilus.decision.lifecycle import TradeStep
+from of_nautilus.decision.orders import Command, Filled, Role, WorkingOrder
 from of_nautilus.decision.state import LifecycleConfig, Plan, State
-from of_nautilus.decision.stepper import Stepper
 from of_nautilus.decision.table import Kind, Phase
 
 
@@ -13,6 +13,7 @@ class VenueView:
     """What the venue holds for this strategy: its net position, signed lots, and open orders.
 
     `entry`: the position's average price in ticks, rounded; `price`: the last price in ticks.
+    `fills`: what the saved orders have filled since, oldest first, as far as it is told.
     """
 
     position: int
@@ -20,6 +21,7 @@ class VenueView:
     price: int
     orders: tuple[WorkingOrder, ...]
     ts: int
+    fills: tuple[Filled, ...] = ()
 
 
 def recover(
@@ -27,8 +29,9 @@ def recover(
 ) -> tuple[State, tuple[Command, ...]]:
     """Return the state that goes on from what the venue holds, and what is to be done first.
 
-    Feed the fills that happened while nobody listened through `step` before this; what they leave
-    unexplained is booked at `view.entry` or `view.price`. Then:
+    First the fills that happened while nobody listened are booked, then what they leave
+    unexplained: bought or sold to open at `view.entry`, to close at the price of the stop or target
+    that rests no more, the stop before the target. Then:
 
     - orders that the venue does not know are forgotten, orders that it knows are taken over;
     - an entry that is neither open nor filled is rejected; one that filled opens the position;
@@ -36,16 +39,21 @@ def recover(
     - a trade whose position is gone is closed;
     - whatever is missing, first of all the stop, is placed.
     """
-    work = Stepper(state, config or LifecycleConfig(), view.ts)
+    work = TradeStep(state, config or LifecycleConfig(), view.ts)
+    for fill in view.fills:
+        work.ts = fill.ts
+        work.on_filled(fill)
+    work.ts = view.ts
     orders = tuple(sorted(view.orders, key=lambda order: order.key))
     work.book(working=orders, next_key=max([state.orders.next_key, *(o.key + 1 for o in orders)]))
     missed = view.position - work.orders.position
     if missed:
         opens = view.position * missed > 0
-        work.count(1 if missed > 0 else -1, abs(missed), view.entry if opens else view.price)
+        price = view.entry if opens else _left_at(work.state, view)
+        work.count(1 if missed > 0 else -1, abs(missed), price)
         work.note("fills_missed", alarm=True, qty=missed)
     position = work.orders.position
-    phase = state.phase
+    phase = work.state.phase
     if phase is Phase.ABSORPTION_DETECTED:
         if position * work.plan().side > 0:
             work.move(Kind.ENTRY_FILLED, "restart")
@@ -53,7 +61,7 @@ def recover(
             work.move(Kind.ENTRY_REJECTED, "restart")
     elif phase in (Phase.NONE, Phase.WATCHING) and position != 0:
         _adopt(work, view)
-    elif state.in_trade:
+    elif work.state.in_trade:
         # The save may be older than the venue's newest stop: never loosen it.
         for order in work.of(Role.STOP):
             if order.price is not None and order.side == -work.plan().side:
@@ -62,7 +70,19 @@ def recover(
     return work.state, tuple(work.commands)
 
 
-def _adopt(work: Stepper, view: VenueView) -> None:
+def _left_at(state: State, view: VenueView) -> int:
+    """Return the price at which a position was left that nobody tells of, ticks."""
+    resting = {order.role for order in view.orders}
+    if not state.in_trade or state.plan is None:
+        return view.price
+    if Role.STOP not in resting:
+        return state.stop
+    if state.plan.target is not None and Role.TARGET not in resting:
+        return state.plan.target
+    return view.price
+
+
+def _adopt(work: TradeStep, view: VenueView) -> None:
     """Manage a position that no plan explains, from the stop and target found at the venue."""
     side = 1 if view.position > 0 else -1
     stops = [order for order in work.of(Role.STOP) if order.side == -side]

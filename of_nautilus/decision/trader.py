@@ -36,6 +36,7 @@ from of_nautilus.decision.levels import (
 from of_nautilus.decision.lifecycle import at_rest, step
 from of_nautilus.decision.orders import (
     Accepted,
+    CallOff,
     Closed,
     Command,
     Filled,
@@ -86,8 +87,8 @@ class TradeManager:
     """Trades one instrument.
 
     A shell keeps `equity` (money), `trusted` (whether book and feed are in order), `paused`
-    (whether somebody wants no entries) and `model_agreement` (in [-100, 100], positive if a model
-    forecasts a rise) up to date.
+    (whether somebody wants no entries), `stopping` (whether its run is about to end) and
+    `model_agreement` (in [-100, 100], positive if a model forecasts a rise) up to date.
     """
 
     def __init__(self, config: TradeConfig | None = None, market: Market | None = None) -> None:
@@ -97,6 +98,7 @@ class TradeManager:
         self.equity = Decimal(0)
         self.trusted = True
         self.paused = False
+        self.stopping = False
         self.model_agreement = 0.0
         self.state = State()
         self.registry = LevelRegistry()
@@ -105,6 +107,7 @@ class TradeManager:
         self.ledger = DayLedger()
         self._judged: DayLedger | None = None
         self.session_end_ns: int | None = None
+        self._learned_end_ns: int | None = None
         self.price: int | None = None
         self.r1 = math.nan
         self.spread = 1.0
@@ -122,34 +125,50 @@ class TradeManager:
     ) -> list[Output]:
         """Open a session; `finished` is the one that has just ended, if it held any volume.
 
-        A position left from before is closed.
+        A position left from the session before is closed. Where none is known, as after a start
+        without a saved state, what is open may be of this one: it stays.
         """
-        self._force_close(start_ns, "session_end")
+        if self.session_end_ns is not None and start_ns >= self.session_end_ns:
+            self._force_close(start_ns, "session_end")
         self.session_end_ns = end_ns
-        if finished is not None:
-            self.sessions = [*self.sessions, finished][-6:]
-            self.bias = frame_bias(self.sessions, self.settings.framing)
-            levels = qualified_levels(
-                self.sessions, self.bias, self.settings.levels, self.settings.framing
-            )
-            self._out.append(Framed(start_ns, finished, self.bias))
-            self._out += self.registry.open_session(levels, start_ns, self.settings.levels.sessions)
+        self._frame(start_ns, finished)
         return self._flush()
 
     def on_bar(self, bar: Bar, seen: Iterable[Seen] = ()) -> list[Output]:
         """Take a closed bar and the patterns that its close brought, in any order."""
         low, high, close = int(bar.low), int(bar.high), int(bar.close)
-        self.price, self.r1, self.spread = close, float(bar.r1), float(bar.spread)
+        self.price = close
         self._new_day(bar.ts)
-        self._out += self.registry.on_bar(
-            bar.open_ns, bar.ts, low, high, close, self._break_distance()
-        )
+        self._read(bar)
         self._check_limits(bar.ts)
         self._mark(bar.ts, close, low, high)
         for signal in sorted(seen, key=self._rank):
             self._take(signal)
         self._watch(bar.ts, close)
         return self._flush()
+
+    def learn_session(
+        self, start_ns: int, end_ns: int, finished: SessionProfile | None = None
+    ) -> list[Output]:
+        """Take a session of the past, for its levels: what is open now is none of its business.
+
+        Its end counts once the past is `learned`.
+        """
+        self._learned_end_ns = end_ns
+        self._frame(start_ns, finished)
+        return self._flush()
+
+    def learn_bar(self, bar: Bar) -> list[Output]:
+        """Take a bar of the past, for levels and usual range."""
+        if not self.state.orders.position:
+            self.price = int(bar.close)
+        self._read(bar)
+        return self._flush()
+
+    def learned(self) -> None:
+        """End the past: the session that it ended in is the present one."""
+        if self._learned_end_ns is not None:
+            self.session_end_ns, self._learned_end_ns = self._learned_end_ns, None
 
     def on_signal(self, signal: Seen) -> list[Output]:
         """Take a pattern that fired inside a bar."""
@@ -178,6 +197,16 @@ class TradeManager:
         self._step(report)
         return self._flush()
 
+    def call_off(self, ts: int, reason: str) -> list[Output]:
+        """Cancel a limit entry, or what is left of one; what fills before that is managed.
+
+        An entry at market is at its end before a cancel could reach it.
+        """
+        plan = self.state.plan
+        if plan is not None and plan.limit:
+            self._step(CallOff(ts, reason))
+        return self._flush()
+
     def close(self, ts: int, reason: str = "manual") -> list[Output]:
         """Cancel an entry in flight, or close the position."""
         self._force_close(ts, reason)
@@ -199,6 +228,8 @@ class TradeManager:
         """Go on from what the venue holds after a restart; see `recovery.recover`."""
         self.price = view.price
         plan = self.state.plan
+        for fill in view.fills:
+            self._count_entry(fill)
         self.state, commands = recover(self.state, view, self.settings.lifecycle)
         self._collect(commands, plan, view.ts)
         return self._flush()
@@ -342,6 +373,8 @@ class TradeManager:
         )
 
     def _gate(self, ts: int) -> Refusal | None:
+        if self.stopping:
+            return Refusal("stopping")
         if self.paused:
             return Refusal("paused")
         if not self.trusted:
@@ -434,6 +467,30 @@ class TradeManager:
                 self._step(Event(Kind.LEVEL_APPROACH, ts, price, level=level.id))
         elif self.state.phase is Phase.WATCHING and self._nearest(price, 2.0) is None:
             self._step(Event(Kind.LEVEL_LEFT, ts, price))
+
+    def _frame(self, start_ns: int, finished: SessionProfile | None) -> None:
+        """Read bias and levels of the sessions that have ended."""
+        if finished is None:
+            return
+        self.sessions = [*self.sessions, finished][-6:]
+        self.bias = frame_bias(self.sessions, self.settings.framing)
+        levels = qualified_levels(
+            self.sessions, self.bias, self.settings.levels, self.settings.framing
+        )
+        self._out.append(Framed(start_ns, finished, self.bias))
+        self._out += self.registry.open_session(levels, start_ns, self.settings.levels.sessions)
+
+    def _read(self, bar: Bar) -> None:
+        """Hold a bar against the levels."""
+        self.r1, self.spread = float(bar.r1), float(bar.spread)
+        self._out += self.registry.on_bar(
+            bar.open_ns,
+            bar.ts,
+            int(bar.low),
+            int(bar.high),
+            int(bar.close),
+            self._break_distance(),
+        )
 
     def _new_day(self, ts: int) -> None:
         self.ledger = roll_day(self.ledger, ts, self.equity)

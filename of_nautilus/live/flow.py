@@ -44,7 +44,7 @@ _SIDES = (0, 1, -1)
 
 
 def past_topic(instrument_id: InstrumentId) -> str:
-    """Return the topic on which an instrument's past bars and sessions are told."""
+    """Return the topic on which an instrument's past bars and sessions are told, and its end."""
     return f"of_past.{instrument_id}"
 
 
@@ -312,6 +312,7 @@ class LiveFlow(OrderFlowActor):
             reason=WARMING,
             source=_SOURCE,
         )
+        self.msgbus.publish(topic=past_topic(instrument_id), msg=status)
         self.publish_data(data_type(FeedStatus, instrument_id), status)
 
     def _say(self, text: str) -> None:

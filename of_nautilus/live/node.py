@@ -22,6 +22,9 @@ from of_nautilus.live.state import StateKeeper
 from of_nautilus.strategy import OrderFlowStrategy
 
 _GRACE_S = 15.0
+# How long a stop waits for what is under way at the venue, and how often it looks.
+_SETTLE_S = 10.0
+_POLL_S = 0.02
 # A thread that wants the interpreter waits for so long, s: with Python's own 5 ms, an alert that is
 # written would hold up an order by as much.
 _SWITCH_S = 0.0005
@@ -36,16 +39,46 @@ def build_node(config: TradingNodeConfig) -> TradingNode:
     flows = [actor for actor in actors if isinstance(actor, LiveFlow)]
     for strategy in strategies:
         topic = past_topic(strategy.config.instrument_id)
-        node.kernel.msgbus.subscribe(topic=topic, handler=strategy.on_data)
+        node.kernel.msgbus.subscribe(topic=topic, handler=strategy.on_past)
     for keeper in actors:
         if isinstance(keeper, StateKeeper):
             keeper.guard(strategies, flows)
+    _wind_down_first(node, strategies)
     sys.setswitchinterval(_SWITCH_S)
     # What is there now stays: to look for garbage in it, again and again, takes 200 ms each time.
     # It is done before anything trades.
     gc.collect()
     gc.freeze()
     return node
+
+
+def _wind_down_first(node: TradingNode, strategies: list[OrderFlowStrategy]) -> None:
+    """Let the node stop, for whatever reason, when no entry or exit is under way any more.
+
+    Once it stops, its strategies are told of no order's fate: an entry that fills then would be
+    without a stop, an exit that is refused would not be sent again. Journal and state go on till
+    the end of it.
+    """
+    kernel = node.kernel
+    stop, begun = kernel.stop_async, False
+
+    async def stop_when_settled() -> None:
+        nonlocal begun
+        if begun:
+            return
+        begun = True
+        running = [strategy for strategy in strategies if strategy.is_running]
+        for strategy in running:
+            strategy.wind_down()
+        end = kernel.loop.time() + _SETTLE_S
+        while not all(strategy.settled for strategy in running) and kernel.loop.time() < end:
+            await asyncio.sleep(_POLL_S)
+        for strategy in running:
+            if not strategy.settled:
+                strategy.log.error(f"stopped with orders under way: {_traded(node, strategy)}")
+        await stop()
+
+    kernel.stop_async = stop_when_settled
 
 
 def run_node(config: LiveConfig) -> dict[str, Any]:
@@ -134,6 +167,7 @@ def _traded(node: TradingNode, strategy: OrderFlowStrategy) -> dict[str, Any]:
         "net_pnl": float(sum((Decimal(trade.money) for trade in strategy.trades), Decimal(0))),
         "phase": "not started" if manager is None else str(manager.state.phase.name),
         "position": str(held),
+        **({"protected": manager.state.protected} if manager is not None and held else {}),
         "orders_left": {str(o.client_order_id): f"{o.type_string()} {o.leaves_qty}" for o in orders}
         or None,
     }
