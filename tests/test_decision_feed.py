@@ -179,6 +179,26 @@ def test_silence_is_seen_by_the_timer_or_at_its_end_but_counted_once() -> None:
         assert dict(feed.watch.counts) == {"stale": 1}
 
 
+def test_a_book_that_never_comes_while_trades_go_on() -> None:
+    watch, trades_alone = FeedWatch(FeedConfig()), FeedWatch(FeedConfig(), book=False)
+    told = []
+    for i in range(100):
+        now = (1_000 + i) * SECOND
+        told.append(watch.on_trade(now, now, str(i)))
+        assert trades_alone.on_trade(now, now, str(i)) is None
+    (change,) = [one for one in told if one is not None]
+    assert (change.live, change.fault, change.ts) == (False, Fault.STALE, 1_006 * SECOND)
+    assert not watch.live
+    assert watch.wants_snapshot(now) is False
+    assert watch.wants_snapshot(now + 3 * SECOND)
+    # It comes at last.
+    now += 3 * SECOND
+    assert watch.on_book(now, now, 1, snapshot=True, bid=10, ask=11) is None
+    change = watch.on_trade(now + SECOND, now + SECOND, "100")
+    assert change is not None
+    assert change.live
+
+
 def test_a_book_that_stands_still_while_trades_go_on() -> None:
     feed = Feed()
     feed.run(2)
@@ -200,7 +220,7 @@ def test_a_market_without_trades_is_none_the_worse() -> None:
 
 def test_a_market_that_is_often_silent_may_be() -> None:
     rng = random.Random(1)
-    watch, now = FeedWatch(), 0
+    watch, now = FeedWatch(book=False), 0
     for i in range(3_000):
         now += rng.choice([SECOND, SECOND, 9 * SECOND])
         watch.on_trade(now, now, str(i))

@@ -418,6 +418,23 @@ def test_queries_of_the_position_refused(desks: Desks) -> None:
     desks(scenario)
 
 
+def test_lists_of_open_orders_refused(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        since = heard(desk)
+        desk.at.faults.refused_lists = 100
+        assert desk.node is not None
+        # The host is told, at its start as here, and believes no list that is not whole.
+        told_host = "Failed to generate order status reports"
+        desk.until(lambda: told_host in desk.node.log, "told")
+        assert desk.is_protected
+        desk.at.faults.refused_lists = 0
+        assert desk.troubles(since) == []
+        return desk.until(desk.is_agreed, "agreed")
+
+    desks(scenario)
+
+
 def test_answers_that_take_seconds(desks: Desks) -> None:
     def scenario(desk: Desk) -> float:
         desk.at.faults.http_delay_s = 1.5
@@ -568,6 +585,27 @@ def test_stopped_while_an_entry_is_on_its_way(desks: Desks) -> None:
         desk.start()
         desk.until(desk.is_agreed, "agreed")
         assert desk.is_protected
+        return took
+
+    desks(scenario)
+
+
+def test_killed_in_a_trade_without_a_state(desks: Desks) -> None:
+    def scenario(desk: Desk) -> float:
+        desk.enter()
+        there = {order.client_id for order in desk.open_orders()}
+        desk.kill()
+        begin = time.monotonic()
+        desk.start()
+        took = time.monotonic() - begin
+        # Nor does the past, which is told in no time, end a trade that it knows nothing of.
+        since = heard(desk)
+        desk.say("past")
+        desk.until(lambda: desk.prompter.of("SessionRoll", since), "told")
+        desk.until(desk.is_agreed, "agreed")
+        assert desk.position == SIZE
+        assert {order.client_id for order in desk.open_orders()} == there
+        assert desk.troubles(since) == []
         return took
 
     desks(scenario)

@@ -136,6 +136,12 @@ TABLE = [
         LIVE + ".test_queries_of_the_position_refused",
     ),
     Row(
+        "the venue refuses every list of open orders",
+        "takes it for no answer, not for orders that are gone",
+        "protected",
+        LIVE + ".test_lists_of_open_orders_refused",
+    ),
+    Row(
         "answers take seconds",
         "waits, then protects or closes",
         "protected or flat",
@@ -191,10 +197,22 @@ TABLE = [
         LIVE + ".test_pause_and_resume",
     ),
     Row(
+        "Ctrl-C while an entry is on its way",
+        "stops only when it has filled and its stop rests",
+        "protected",
+        LIVE + ".test_stopped_while_an_entry_is_on_its_way",
+    ),
+    Row(
         "`kill -9` at ten random moments of a trade",
         "takes up state, orders and position at the next start",
         "protected or flat",
         LIVE + ".test_kill_at_ten_moments_of_a_trade",
+    ),
+    Row(
+        "killed in a trade, and its stop fills before the next start",
+        "books the trade as it ended, cancels the target",
+        "flat",
+        LIVE + ".test_stop_that_fills_while_the_node_is_down",
     ),
     Row(
         "`kill -9` in a trade with Redis, and the state file is gone",
@@ -218,7 +236,7 @@ TABLE = [
         "killed in a trade, without a state file",
         "adopts position and stop from the venue",
         "protected",
-        NODE + ".test_a_killed_node_finds_its_position_and_stop_again",
+        LIVE + ".test_killed_in_a_trade_without_a_state",
     ),
 ]
 

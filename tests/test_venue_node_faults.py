@@ -145,27 +145,3 @@ def test_a_stop_that_the_venue_cancels_is_told(session: Session, venue: str) -> 
             until(lambda: told(node, "OrderCanceled", "S1"))
             (got,) = node.stop().values()
     assert got["orders"] == {"OF-E": "FILLED", "OF-S1": "CANCELED"}
-
-
-def test_a_killed_node_finds_its_position_and_stop_again(session: Session, venue: str) -> None:
-    with double(venue, session, 6, "user") as at:
-        script = trader(
-            INSTRUMENTS[venue],
-            enter_after=20,
-            stop=90,
-            external_order_claims=[INSTRUMENTS[venue]],
-        )
-        config = node_config(f"live_{venue}.json", at, strategies=[script], quick_checks=True)
-        with running_node(at, config) as node:
-            until(lambda: any(o.kind == "STOP" for o in at.exchange.open_orders()))
-            node.kill()
-        at.feed.pause()
-        config["strategies"][0]["config"]["enter_after"] = 10**9
-        with running_node(at, config) as node:
-            until(lambda: at.is_ready())
-            at.feed.resume()
-            wait_for(at, node, 150)
-            (got,) = node.stop().values()
-        assert at.exchange.position == Decimal("0.010")
-    assert got["position"] == Decimal("0.010")
-    assert got["orders"]["OF-S1"] == "ACCEPTED"

@@ -105,7 +105,7 @@ class FeedWatch:
 
     A feed is suspended with the first fault, and live again when it has been without one for
     `calm_ns`, its book is not crossed, and what was passed over in the book has been mended by a
-    snapshot.
+    snapshot. One whose `book` is watched and never comes is stale.
 
     >>> watch = FeedWatch(FeedConfig(consecutive_trades=True, calm_ns=10))
     >>> [watch.on_trade(i, i, str(i)) for i in (1, 2)]
@@ -116,8 +116,9 @@ class FeedWatch:
     (None, True)
     """
 
-    def __init__(self, config: FeedConfig | None = None) -> None:
+    def __init__(self, config: FeedConfig | None = None, *, book: bool = True) -> None:
         self.config = config or FeedConfig()
+        self._wants_book = book
         self.counts: Counter[str] = Counter()
         self.missed_trades = 0
         self.live = True
@@ -178,6 +179,7 @@ class FeedWatch:
 
     def on_time(self, now: int) -> FeedChange | None:
         """Let the time pass to `now`: a feed that is silent is stale."""
+        self._begin(now)
         if self._stale or not (self._all.over(now) or self._book.over(now)):
             return None
         self._stale = True
@@ -194,8 +196,14 @@ class FeedWatch:
             return True
         return False
 
+    def _begin(self, now: int) -> None:
+        """Wait for the book from the first moment on."""
+        if self._wants_book and self._book.last < 0:
+            self._book.last = now
+
     def _arrived(self, ts: int, received: int, *streams: Silence) -> list[Fault]:
         """Look at the times of a message."""
+        self._begin(received)
         faults = []
         silent = self._all.over(received) or self._book.over(received)
         if silent and not self._stale:

@@ -32,7 +32,7 @@ class FeedGuard(Actor):
 
     def __init__(self, config: FeedGuardConfig) -> None:
         super().__init__(config)
-        self.watch = FeedWatch(config.feed)
+        self.watch = FeedWatch(config.feed, book=config.book)
         self.changes: list[FeedStatus] = []
         self._type = data_type(FeedStatus, config.instrument_id)
 
@@ -85,7 +85,7 @@ class FeedGuard(Actor):
 
     def on_reset(self) -> None:
         """Forget everything."""
-        self.watch = FeedWatch(self.config.feed)
+        self.watch = FeedWatch(self.config.feed, book=self.config.book)
         self.changes.clear()
 
     def _beat(self) -> None:

@@ -187,7 +187,8 @@ class BinanceDouble(VenueDouble):
             params.update({key: str(value) for key, value in (await request.post()).items()})
         self.log(request, params, bool(request.headers.get("X-MBX-APIKEY")))
         await asyncio.sleep(self.faults.http_delay_s)
-        if self.faults.take("rate_limited"):
+        listing = request.path.endswith("openAlgoOrders")
+        if self.faults.take("rate_limited") or (listing and self.faults.take("refused_lists")):
             code, text = wire.ERRORS["rate limit"]
             headers = {"Retry-After": "1"}
             return web.json_response({"code": code, "msg": text}, status=429, headers=headers)

@@ -235,8 +235,9 @@ class BybitDouble(VenueDouble):
             params |= await request.json()
         self.log(request, params, bool(request.headers.get("X-BAPI-API-KEY")))
         await asyncio.sleep(self.faults.http_delay_s)
+        listing = request.path.endswith("order/realtime") and "orderLinkId" not in params
         try:
-            if self.faults.take("rate_limited"):
+            if self.faults.take("rate_limited") or (listing and self.faults.take("refused_lists")):
                 raise RefusedError("rate limit")
             self._check_time(request)
             answer = await self._answer(request.path, params)

@@ -10,6 +10,8 @@ class Faults:
     Attributes:
         http_delay_s: each REST answer comes so much later.
         rate_limited: so many next REST requests are answered "too many requests".
+        refused_lists: so many next requests for lists of open stops (Binance) or orders (Bybit) are
+            answered "too many requests".
         clock_skew_ms: the venue's clock is so far ahead.
         order_delay_s: an order reaches the venue so much later.
         lost_orders: so many next orders never reach the venue, and nothing is answered.
@@ -24,6 +26,7 @@ class Faults:
 
     http_delay_s: float = 0.0
     rate_limited: int = 0
+    refused_lists: int = 0
     clock_skew_ms: int = 0
     order_delay_s: float = 0.0
     lost_orders: int = 0

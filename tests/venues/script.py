@@ -31,10 +31,12 @@ from of_nautilus.data import (
     listen,
 )
 from of_nautilus.decision.framing import FramingConfig, freeze_session
+from of_nautilus.live.flow import past_topic
 from tests.venues.server import Channel, VenueServer
 
 TOLD = (ClosedTrade, EntryDecision, ExecutionTrouble, FeedStatus, TradeTransition, SessionRoll)
-HOUR = 3_600_000_000_000
+MINUTE = 60_000_000_000
+HOUR = 60 * MINUTE
 ROWS, ROW_TICKS = 400, 10
 
 
@@ -155,39 +157,52 @@ class Script(Actor):  # type: ignore[misc]
                 }
             )
             return
+        market = times | {"lot": float(self.instrument.size_increment)}
+        if do == "past":
+            # As a `LiveFlow` does that starts anew: what has been, and at last the present session.
+            topic = past_topic(self.config.instrument_id)
+            for since in range(40 * HOUR, 0, -4 * HOUR):
+                self.msgbus.publish(topic, _roll(market, now - since, 4 * HOUR, price))
+                for minute in range(30):
+                    close_ts = now - since + minute * MINUTE
+                    self.msgbus.publish(topic, _bar(market, close_ts, price, price - 300))
+            self._publish(_roll(market, now - HOUR, 20 * HOUR, price))
+            return
         if do == "absorption":
-            frame = framed(side, price)
-            self._publish(
-                SessionRoll(
-                    **times,
-                    lot=float(self.instrument.size_increment),
-                    start=now,
-                    end=now + 20 * HOUR,
-                    finished_start=now - 24 * HOUR,
-                    finished_end=now,
-                    **frame,
-                )
-            )
-        close = price + ticks
+            self._publish(_roll(market, now, 20 * HOUR, price, side))
         self._publish(
             PatternSignal(
                 **times, pattern=do, side=side, price=price, strength=100.0, at_close=True
             )
         )
-        self._publish(
-            FootprintBar(
-                **times,
-                open_ts=now - HOUR // 60,
-                close_ts=now,
-                low=min(price, close) - 5,
-                high=max(price, close) + 5,
-                close=close,
-                r1=100.0,
-            )
-        )
+        self._publish(_bar(market, now, price, price + ticks))
 
     def _publish(self, data: Any) -> None:
         self.publish_data(data_type(type(data), self.config.instrument_id), data)
+
+
+def _roll(times: dict[str, Any], start: int, length: int, price: int, side: int = 1) -> SessionRoll:
+    """A session begins, after one whose value area has an edge at a price."""
+    return SessionRoll(
+        **times,
+        start=start,
+        end=start + length,
+        finished_start=start - 24 * HOUR,
+        finished_end=start,
+        **framed(side, price),
+    )
+
+
+def _bar(times: dict[str, Any], close_ts: int, price: int, close: int) -> FootprintBar:
+    return FootprintBar(
+        **times,
+        open_ts=close_ts - MINUTE,
+        close_ts=close_ts,
+        low=min(price, close) - 5,
+        high=max(price, close) + 5,
+        close=close,
+        r1=100.0,
+    )
 
 
 class Prompter(VenueServer):
