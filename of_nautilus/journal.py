@@ -2,8 +2,8 @@
 
 The files have the catalog's own layout, so `ParquetDataCatalog.query` and any Parquet reader read
 them. Every part is written to a temporary file that then takes its name: a crash leaves whole files
-only. What an earlier run wrote about the same time makes way for the later one. Live, a thread of
-its own writes: no order waits for the disk.
+only. What an earlier run wrote about the same time makes way for the later one; but what a live run
+has kept, no backtest removes. Live, a thread of its own writes: no order waits for the disk.
 """
 
 import os
@@ -32,8 +32,10 @@ from of_nautilus.data import (
     ClosedTrade,
     listen,
 )
+from of_nautilus.errors import UserError
 
 type Rows = dict[tuple[type[Any], InstrumentId], list[Any]]
+_LIVE = {b"of_nautilus.run": b"live"}
 ALL_TYPES = (*FLOW_TYPES, *STRATEGY_TYPES, *OPERATION_TYPES)
 
 
@@ -52,9 +54,10 @@ class Journal(Actor):
 
     def on_start(self) -> None:
         """Subscribe to everything that is published about the instruments."""
-        if isinstance(self.clock, LiveClock):
+        live = isinstance(self.clock, LiveClock)
+        if live:
             self._writer = ThreadPoolExecutor(1, "journal")
-        self._parts.begin(self.clock.timestamp_ns(), self.config.instrument_ids)
+        self._parts.begin(self.clock.timestamp_ns(), self.config.instrument_ids, live=live)
         for instrument_id in self.config.instrument_ids:
             for kind in ALL_TYPES:
                 listen(self, kind, instrument_id)
@@ -107,10 +110,18 @@ class Parts:
         self._began = 0
         self._mine: set[Path] = set()
         self._folders: list[Path] = []
+        self._live = False
 
-    def begin(self, ts: int, instrument_ids: Iterable[InstrumentId]) -> None:
-        """Begin a run at `ts`, ns UTC: from there on, what is written here replaces what was."""
+    def begin(self, ts: int, instrument_ids: Iterable[InstrumentId], *, live: bool = False) -> None:
+        """Begin a run at `ts`, ns UTC: from there on, what is written here replaces what was.
+
+        Raises
+        ------
+        UserError
+            If a live run's journal would have to make way for one that is not live.
+        """
         self._began = ts
+        self._live = live
         self._last.clear()
         self._mine.clear()
         self._folders = [
@@ -118,6 +129,16 @@ class Parts:
             for instrument_id in instrument_ids
             for kind in ALL_TYPES
         ]
+        if live:
+            return
+        for folder in self._folders:
+            for old in folder.glob("*.parquet"):
+                if old.stem.split("_")[1] >= self._since and _is_live(old):
+                    raise UserError(
+                        "holds the journal of a live run",
+                        old,
+                        todo="give this run's Journal a `catalog` of its own",
+                    )
 
     def __len__(self) -> int:
         return self._count
@@ -170,10 +191,18 @@ class Parts:
         first, last = columns["ts_init"][0], columns["ts_init"][-1]
         path = folder / f"{_stamp(first)}_{_stamp(last)}.parquet"
         temporary = path.with_suffix(".tmp")
-        pq.write_table(pa.Table.from_pydict(columns, schema=cls._schema), temporary)
+        table = pa.Table.from_pydict(columns, schema=cls._schema)
+        if self._live:
+            table = table.replace_schema_metadata((table.schema.metadata or {}) | _LIVE)
+        pq.write_table(table, temporary)
         os.replace(temporary, path)
         self._last[folder] = last
         return path
+
+
+def _is_live(part: Path) -> bool:
+    metadata = pq.read_schema(part).metadata or {}
+    return all(metadata.get(key) == value for key, value in _LIVE.items())
 
 
 def _columns(cls: type[Any], rows: list[Any]) -> dict[str, list[Any]]:
