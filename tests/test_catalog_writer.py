@@ -184,6 +184,22 @@ def test_replace_keeps_what_lies_outside_the_new_range(tmp_path: Path) -> None:
     assert not (tmp_path / ".staging").exists()
 
 
+def test_days_replaced_within_one_file_of_many_are_cut_out_of_it_once(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(40) * (DAY_NS // 10))
+    write(tmp_path / "days", whole)
+    host = ParquetDataCatalog(str(tmp_path / "catalog"))
+    host.write_data(objects(tmp_path / "days", TradeTick, PERP))
+    assert len(list((tmp_path / "catalog/data/trade_tick" / PERP).iterdir())) == 1
+    new = trades(DAY0 + np.arange(5, 28) * (DAY_NS // 10), price=7_000_000)
+    new = new.pick(new.ts_init // DAY_NS != DAY0 // DAY_NS + 1)  # days 0 and 2 of 0 to 3
+    write(tmp_path / "catalog", new, overlap="replace")
+    read = read_trades(tmp_path / "catalog", PERP)
+    assert read.ts_init.tolist() == whole.ts_init.tolist()
+    replaced = read.price >= 7_000_000
+    assert np.flatnonzero(replaced).tolist() == [*range(5, 10), *range(20, 28)]
+    assert read.pick(~replaced).to_table(PERP).equals(whole.pick(~replaced).to_table(PERP))
+
+
 def test_replace_of_the_same_range_leaves_one_file(tmp_path: Path) -> None:
     write(tmp_path, trades(DAY0 + np.arange(10)))
     write(tmp_path, trades(DAY0 + np.arange(10), price=7_000_000), overlap="replace")
