@@ -359,6 +359,49 @@ def test_two_writers_of_one_range_do_not_both_win(tmp_path: Path) -> None:
     assert len(read_trades(tmp_path, PERP)) == 10
 
 
+def test_what_a_killed_writer_had_decided_comes_before_what_waits_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def waiting() -> None:
+        with CatalogWriter(tmp_path, INSTRUMENT) as writer:
+            writer.write(trades(DAY0 + np.arange(10)))
+            monkeypatch.setattr(staging_module, "_carry_out", killed)
+            with pytest.raises(KeyboardInterrupt):
+                write(tmp_path, trades(DAY0 + 5 + np.arange(10)))
+            monkeypatch.undo()
+
+    with pytest.raises(IngestError, match="already holds"):
+        waiting()
+    assert (read_trades(tmp_path, PERP).ts_init == DAY0 + 5 + np.arange(10)).all()
+
+
+def test_a_move_that_fails_loses_nothing_and_is_completed_by_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = DAY0 + np.arange(4) * (DAY_NS // 2)
+    old, new = trades(times), trades(times + np.tile([0, 1], 2), price=7_000_000)
+    write(tmp_path, old)
+    before = tree(tmp_path)
+
+    def failing(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(IngestError) as caught:
+        write(tmp_path, new, overlap="replace")
+    monkeypatch.undo()
+    said = "cannot be written (Input/output error); decided but not completed; the next ingest "
+    assert str(caught.value) == f"{tmp_path}: {said}completes it"
+    assert before.items() <= tree(tmp_path).items()
+    write(tmp_path, trades([DAY0 + 9 * DAY_NS]))
+    read = read_trades(tmp_path, PERP, end=DAY0 + 3 * DAY_NS)
+    assert read.to_table(PERP).equals(new.to_table(PERP))
+    assert not (tmp_path / ".staging").exists()
+
+
 def test_the_journal_names_every_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     carry_out = staging_module._carry_out

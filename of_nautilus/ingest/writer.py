@@ -35,7 +35,7 @@ from of_nautilus.ingest.provenance import (
     without_replaced,
 )
 from of_nautilus.ingest.runs import DayFile
-from of_nautilus.ingest.staging import Staging
+from of_nautilus.ingest.staging import Staging, recover
 from of_nautilus.ingest.store import Store, open_store
 
 Overlap = Literal["refuse", "replace", "append"]
@@ -160,7 +160,7 @@ class CatalogWriter:
             if error is None:
                 self._commit()
         except OSError as problem:
-            raise _disk_error(problem, self._store) from problem
+            raise _disk_error(problem, self._store, self._staging.decided) from problem
         finally:
             for day in self._days.values():
                 day.abandon()
@@ -271,6 +271,7 @@ class CatalogWriter:
         removed: list[str] = []
         ranges: dict[type[Columns], list[tuple[int, int]]] = {}
         with self._staging.locked():
+            recover(self._store)  # a writer may have been killed since this one began
             for kind, file, path in finished:
                 self.counts.rows[kind.FOLDER] += file.rows
                 self.counts.duplicates += file.duplicates
@@ -368,9 +369,11 @@ def _values(rows: Columns, name: str) -> Any:
     raise TypeError(f"unknown columns {type(rows).__name__}")
 
 
-def _disk_error(problem: OSError, store: Store) -> IngestError:
+def _disk_error(problem: OSError, store: Store, decided: bool = False) -> IngestError:
     return IngestError(
         f"cannot be written ({problem.strerror or problem})",
         store,
-        todo="nothing was changed; make room or choose another catalog",
+        todo="decided but not completed; the next ingest completes it"
+        if decided
+        else "nothing was changed; make room or choose another catalog",
     )
