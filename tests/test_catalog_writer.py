@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -108,6 +109,31 @@ def test_trades_with_one_id_and_time_are_written_once(text: bool, tmp_path: Path
     for root in ("a", "b"):
         read = read_trades(tmp_path / root, PERP)
         assert read.to_table(PERP).equals(whole.pick(slice(0, None, 2)).to_table(PERP))
+
+
+@pytest.mark.parametrize("late", [0, 7_000_000])
+@pytest.mark.parametrize("text", [False, True], ids=["numbers", "text"])
+def test_what_a_second_recorder_gets_of_the_same_trades_is_dropped_also_after_midnight(
+    text: bool, late: int, tmp_path: Path
+) -> None:
+    number = np.arange(3_000)
+    times = DAY0 + DAY_NS - 3 * SECOND + number // 3 * 6_000_000  # messages of three trades
+    ids: Any = pa.array([f"id-{i}" for i in number]) if text else number
+    rows = trades(times + (2 - number % 3) * 10_000, ids)
+    first = replace(rows, ts_init=times + 500_000)
+    second = replace(rows, ts_init=times + 500_000 + late).pick(slice(1_000, None))
+    writer = write(tmp_path, first, second, row_group_size=64)
+    assert writer.counts.duplicates == 2_000
+    assert read_trades(tmp_path, PERP).to_table(PERP).equals(first.to_table(PERP))
+
+
+def test_a_day_of_nothing_but_repeats_has_no_file(tmp_path: Path) -> None:
+    first = trades(DAY0 + DAY_NS - np.arange(3, 0, -1))
+    second = replace(first, ts_init=first.ts_init + SECOND)
+    writer = write(tmp_path, first, second)
+    assert (writer.counts.duplicates, writer.counts.rows) == (3, {"trade_tick": 3})
+    assert len(list((tmp_path / "data/trade_tick" / PERP).iterdir())) == 1
+    assert writer.counts.last == DAY0 + DAY_NS - 1
 
 
 def test_equal_ids_at_different_times_are_different_trades(tmp_path: Path) -> None:

@@ -266,7 +266,10 @@ class CatalogWriter:
     # -- commit -----------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        finished = [(kind, file, file.finish()) for (kind, _), file in self._days.items()]
+        finished = []
+        for kind, day in sorted(self._days, key=lambda key: (key[0].FOLDER, key[1])):
+            file = self._days[kind, day]
+            finished.append((kind, file, file.finish(self._days.get((kind, day - 1)))))
         moves: list[tuple[Path, str]] = []
         removed: list[str] = []
         ranges: dict[type[Columns], list[tuple[int, int]]] = {}
@@ -275,6 +278,8 @@ class CatalogWriter:
             for kind, file, path in finished:
                 self.counts.rows[kind.FOLDER] += file.rows
                 self.counts.duplicates += file.duplicates
+                if file.empty:
+                    continue  # nothing but repeats of the day before
                 self.counts.include(file.first, file.last)
                 ranges.setdefault(kind, []).append((file.first, file.last))
                 name = file_name(file.first, file.last)
