@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,6 +111,31 @@ def test_trades_with_one_id_and_time_are_written_once(text: bool, tmp_path: Path
         assert read.to_table(PERP).equals(whole.pick(slice(0, None, 2)).to_table(PERP))
 
 
+@pytest.mark.parametrize("late", [0, 7_000_000])
+@pytest.mark.parametrize("text", [False, True], ids=["numbers", "text"])
+def test_what_a_second_recorder_gets_of_the_same_trades_is_dropped_also_after_midnight(
+    text: bool, late: int, tmp_path: Path
+) -> None:
+    number = np.arange(3_000)
+    times = DAY0 + DAY_NS - 3 * SECOND + number // 3 * 6_000_000  # messages of three trades
+    ids: Any = pa.array([f"id-{i}" for i in number]) if text else number
+    rows = trades(times + (2 - number % 3) * 10_000, ids)
+    first = replace(rows, ts_init=times + 500_000)
+    second = replace(rows, ts_init=times + 500_000 + late).pick(slice(1_000, None))
+    writer = write(tmp_path, first, second, row_group_size=64)
+    assert writer.counts.duplicates == 2_000
+    assert read_trades(tmp_path, PERP).to_table(PERP).equals(first.to_table(PERP))
+
+
+def test_a_day_of_nothing_but_repeats_has_no_file(tmp_path: Path) -> None:
+    first = trades(DAY0 + DAY_NS - np.arange(3, 0, -1))
+    second = replace(first, ts_init=first.ts_init + SECOND)
+    writer = write(tmp_path, first, second)
+    assert (writer.counts.duplicates, writer.counts.rows) == (3, {"trade_tick": 3})
+    assert len(list((tmp_path / "data/trade_tick" / PERP).iterdir())) == 1
+    assert writer.counts.last == DAY0 + DAY_NS - 1
+
+
 def test_equal_ids_at_different_times_are_different_trades(tmp_path: Path) -> None:
     write(tmp_path, trades(DAY0 + np.arange(10), np.ones(10, np.int64)))
     assert len(read_trades(tmp_path, PERP)) == 10
@@ -182,6 +208,22 @@ def test_replace_keeps_what_lies_outside_the_new_range(tmp_path: Path) -> None:
     assert read.pick(inside).to_table(PERP).equals(new.to_table(PERP))
     assert len(objects(tmp_path, TradeTick, PERP)) == 801
     assert not (tmp_path / ".staging").exists()
+
+
+def test_days_replaced_within_one_file_of_many_are_cut_out_of_it_once(tmp_path: Path) -> None:
+    whole = trades(DAY0 + np.arange(40) * (DAY_NS // 10))
+    write(tmp_path / "days", whole)
+    host = ParquetDataCatalog(str(tmp_path / "catalog"))
+    host.write_data(objects(tmp_path / "days", TradeTick, PERP))
+    assert len(list((tmp_path / "catalog/data/trade_tick" / PERP).iterdir())) == 1
+    new = trades(DAY0 + np.arange(5, 28) * (DAY_NS // 10), price=7_000_000)
+    new = new.pick(new.ts_init // DAY_NS != DAY0 // DAY_NS + 1)  # days 0 and 2 of 0 to 3
+    write(tmp_path / "catalog", new, overlap="replace")
+    read = read_trades(tmp_path / "catalog", PERP)
+    assert read.ts_init.tolist() == whole.ts_init.tolist()
+    replaced = read.price >= 7_000_000
+    assert np.flatnonzero(replaced).tolist() == [*range(5, 10), *range(20, 28)]
+    assert read.pick(~replaced).to_table(PERP).equals(whole.pick(~replaced).to_table(PERP))
 
 
 def test_replace_of_the_same_range_leaves_one_file(tmp_path: Path) -> None:
@@ -341,6 +383,49 @@ def test_two_writers_of_one_range_do_not_both_win(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="already holds"):
         slow()
     assert len(read_trades(tmp_path, PERP)) == 10
+
+
+def test_what_a_killed_writer_had_decided_comes_before_what_waits_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def waiting() -> None:
+        with CatalogWriter(tmp_path, INSTRUMENT) as writer:
+            writer.write(trades(DAY0 + np.arange(10)))
+            monkeypatch.setattr(staging_module, "_carry_out", killed)
+            with pytest.raises(KeyboardInterrupt):
+                write(tmp_path, trades(DAY0 + 5 + np.arange(10)))
+            monkeypatch.undo()
+
+    with pytest.raises(IngestError, match="already holds"):
+        waiting()
+    assert (read_trades(tmp_path, PERP).ts_init == DAY0 + 5 + np.arange(10)).all()
+
+
+def test_a_move_that_fails_loses_nothing_and_is_completed_by_the_next_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = DAY0 + np.arange(4) * (DAY_NS // 2)
+    old, new = trades(times), trades(times + np.tile([0, 1], 2), price=7_000_000)
+    write(tmp_path, old)
+    before = tree(tmp_path)
+
+    def failing(*_: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(IngestError) as caught:
+        write(tmp_path, new, overlap="replace")
+    monkeypatch.undo()
+    said = "cannot be written (Input/output error); decided but not completed; the next ingest "
+    assert str(caught.value) == f"{tmp_path}: {said}completes it"
+    assert before.items() <= tree(tmp_path).items()
+    write(tmp_path, trades([DAY0 + 9 * DAY_NS]))
+    read = read_trades(tmp_path, PERP, end=DAY0 + 3 * DAY_NS)
+    assert read.to_table(PERP).equals(new.to_table(PERP))
+    assert not (tmp_path / ".staging").exists()
 
 
 def test_the_journal_names_every_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,6 +273,17 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
         )
 
 
+def test_a_disk_that_takes_no_more_is_said(server: Server, tmp_path: Path) -> None:
+    for day in (8, 9, 10):
+        server.add(binance(day), b"small enough to be sent whole")
+    (tmp_path / f"{binance(8).rsplit('/', 1)[-1]}.part").symlink_to("/dev/full")
+    with pytest.raises(IngestError, match=r"cannot be written \(No space left.*make room"):
+        run(server, tmp_path)
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(IngestError, match=r"file: cannot be written \(File exists\)"):
+        run(server, tmp_path / "file")
+
+
 def test_bad_parameters_are_named(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="unknown archive kraken trades; known are binance"):
         download("kraken", "X", FIRST, LAST, "trades", tmp_path)

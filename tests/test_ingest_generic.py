@@ -114,6 +114,81 @@ def test_bad_csv_is_said(text: str, options: Any, message: str, tmp_path: Path) 
     assert not (tmp_path / "catalog").exists()
 
 
+BOTH = "time,price,last,size\n", f"{DAY0},1.5,60000.10,0.5\n"
+
+
+def saved(path: Path, header: str, row: str) -> Path:
+    """A table of one row, as the file's ending says; columns other than the time are numbers."""
+    if path.suffix == ".csv":
+        path.write_text(header + row)
+        return path
+    values = [pa.array([float(v) if "." in v else int(v)]) for v in row.split(",")]
+    pq.write_table(pa.Table.from_arrays(values, header.strip().split(",")), path)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_field_is_read_from_the_column_that_is_named_for_it_and_no_other(
+    ending: str, tmp_path: Path
+) -> None:
+    header, row = BOTH
+    for number, order in enumerate(([0, 1, 2, 3], [0, 2, 1, 3])):
+        swapped = [",".join(line.strip().split(",")[i] for i in order) + "\n" for line in BOTH]
+        path = saved(tmp_path / f"x{number}.{ending}", *swapped)
+        ingest_generic([path], PERP, tmp_path / f"{number}", columns={"price": "last"})
+        assert read(tmp_path / f"{number}") == [(0, 6_000_010, 500, 0)]
+    path = saved(tmp_path / f"y.{ending}", header, row)
+    for columns, message in (
+        ({"price": "close"}, "no column 'close' among time, price, last, size"),
+        ({"side": "taker"}, "no column 'taker' among"),
+        ({"price": "size"}, "column 'size' stands for two fields"),
+    ):
+        with pytest.raises(IngestError, match=message):
+            ingest_generic([path], PERP, tmp_path / "catalog", columns=columns)
+    path = saved(tmp_path / f"z.{ending}", "time,price,price,size\n", row)
+    with pytest.raises(IngestError, match="more than one column 'price' among"):
+        ingest_generic([path], PERP, tmp_path / "catalog")
+    assert not (tmp_path / "catalog").exists()
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\\t", "é"])
+def test_a_delimiter_that_is_not_one_character_is_said(delimiter: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.csv", *BOTH)
+    with pytest.raises(IngestError, match="is not one character"):
+        ingest_generic([path], PERP, tmp_path / "catalog", delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        pa.array([1_723_075_200.5]),
+        pa.array([32_503_680_000], pa.timestamp("s", "UTC")),
+        pa.array([32_503_680_000], pa.timestamp("s")),
+    ],
+    ids=["float", "year 3000", "year 3000 of no zone"],
+)
+def test_parquet_times_of_another_kind_are_said(time: pa.Array, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"time": time, "price": [1.0], "size": [1.0]}), path)
+    with pytest.raises(
+        IngestError, match=r"line 1: broken line .time .* is neither a whole number"
+    ):
+        ingest_generic([path], PERP, tmp_path / "catalog")
+
+
+def test_a_damaged_page_is_the_files_fault_and_not_the_disks(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    rng = np.random.default_rng(1)
+    table = pa.table({"time": DAY0 + np.arange(9_000), "price": rng.random(9_000)})
+    table = table.append_column("size", pa.array(rng.random(9_000)))
+    pq.write_table(table, path, use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[300:4_000] = b"\xff" * 3_700
+    path.write_bytes(content)
+    with pytest.raises(IngestError, match=r"x\.parquet: broken file near row 1 .*fetch it again"):
+        ingest_generic([path], PERP, tmp_path / "catalog")
+
+
 def test_bad_parquet_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"time": [DAY0], "price": [1.0]}), path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from of_nautilus.ingest import staging
+from of_nautilus.ingest import joining, staging
 from of_nautilus.ingest.columns import TradeColumns, read_trades
 from of_nautilus.ingest.joining import HOUR_NS, join_files
 from of_nautilus.ingest.store import open_store
@@ -54,7 +54,7 @@ def test_an_hour_that_is_over_becomes_one_file_and_then_a_day(tmp_path: Path) ->
     assert len(read_trades(tmp_path, PERP)) == len(before) + 3 * 7
 
 
-# What is done before the crash: of the parts, one is gone already; or all, and nothing put there.
+# What is done before the crash: the file is there, and one of its parts is gone; or nothing is.
 @pytest.mark.parametrize(("moment", "before_it"), [("unlink", 1), ("replace", 0)])
 def test_a_crash_while_joining_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, before_it: int
@@ -76,6 +76,28 @@ def test_a_crash_while_joining_is_completed(
     assert staging.recover(open_store(tmp_path)) == 1
     assert files(tmp_path) == ["00"]
     assert read_trades(tmp_path, PERP).to_table(PERP).equals(before)
+
+
+@pytest.mark.parametrize("moment", ["before the copy", "after the copy"])
+def test_parts_that_another_writer_replaces_meanwhile_are_not_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    recorded(tmp_path, range(60))
+    copy = joining._copy
+    new = trades(DAY0 + np.arange(45) * MINUTE, price=7_000_000)
+
+    def slow(parts: list[Path], path: Path) -> None:
+        if moment == "after the copy":
+            copy(parts, path)
+        write(tmp_path, new, overlap="replace")
+        if moment == "before the copy":
+            copy(parts, path)
+
+    monkeypatch.setattr(joining, "_copy", slow)
+    assert join(tmp_path, HOUR_NS) == 0
+    monkeypatch.undo()
+    assert read_trades(tmp_path, PERP).to_table(PERP).equals(new.to_table(PERP))
+    assert not (tmp_path / ".staging").exists()
 
 
 KILLED = """

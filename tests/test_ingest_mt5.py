@@ -77,8 +77,13 @@ def test_a_feed_without_trades_is_marked_synthetic(tmp_path: Path) -> None:
         ([*EXCHANGE, "2024.07.08\t16:3"], "UTC", "line 8: broken line"),
         ([*EXCHANGE, "08/07/2024\t16:30:02\t1.0\t2.0\t\t\t6"], "UTC", "broken line .time"),
         (["a;b", "1;2"], "UTC", "line 1: wrong header: no column 'date'"),
+        (
+            ["<DATE>\t<TIME>\t<LAST>\t<VOLUME>", "2024.07.08\t16:30:00.001\t20400.1\t1.0"],
+            "UTC",
+            "line 1: wrong header: no column 'bid'",
+        ),
     ],
-    ids=["zone", "gap", "cut", "date", "header"],
+    ids=["zone", "gap", "cut", "date", "header", "no bid"],
 )
 def test_bad_exports_are_said(lines: list[str], zone: str, message: str, tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", lines)

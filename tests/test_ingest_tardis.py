@@ -122,6 +122,26 @@ def test_one_sided_quotes_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "given", "lost", "missing"),
+    [
+        ("quotes", "trades", "", "ask_amount"),
+        ("depth", "trades", "", r"asks\[0\].price"),
+        ("depth", "depth", "bids[0].amount", r"bids\[0\].amount"),
+        ("trades", "trades", "id", "id"),
+        ("trades", "trades", "side", "side"),
+    ],
+)
+def test_a_file_of_another_kind_is_said(
+    kind: str, given: str, lost: str, missing: str, tmp_path: Path
+) -> None:
+    text = lines(given, 3)
+    text[0] = ",".join("other" if name == lost else name for name in text[0].split(","))
+    with pytest.raises(IngestError, match=f"line 1: wrong header: no column '{missing}' among"):
+        KINDS[kind][0]([write(tmp_path / "x.gz", text)], PERP, tmp_path / "catalog")
+    assert not (tmp_path / "catalog").exists()
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda t: [*t[:4], t[4].replace("BTCUSDT", "ETHUSDT"), *t[5:]], "line 5: is of ETHUSDT"),

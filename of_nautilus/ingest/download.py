@@ -155,8 +155,8 @@ def download(
     Raises
     ------
     IngestError
-        If the archive is unknown, no day has a file, or a file fails after all tries; files that
-        are whole stay.
+        If the archive is unknown, no day has a file, a file fails after all tries, or the disk
+        is full; files that are whole stay.
 
     """
     archive = ARCHIVES.get((venue, kind))
@@ -170,11 +170,18 @@ def download(
     days = list(_days(start, end))
     session = _Session(manners or Manners(), progress, len(days))
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     jobs = [
         (day, f"{base}/{archive.path.format(symbol=symbol, day=day.isoformat())}") for day in days
     ]
-    paths = session.paths([url for _, url in jobs], target, archive.checksum)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        paths = session.paths([url for _, url in jobs], target, archive.checksum)
+    except OSError as problem:  # the disk's; a failure of the network is another try
+        raise IngestError(
+            f"cannot be written ({problem.strerror or problem})",
+            target,
+            todo="make room or choose another folder; the same command continues",
+        ) from problem
     summary = session.summary
     for (day, _), path in zip(jobs, paths, strict=True):
         if path is None:

@@ -82,7 +82,8 @@ def _read(timezone: str, synthetic: bool, job: Job, path: Path) -> Iterator[Colu
         header=True,
         aliases=_ALIASES,
         delimiter="\t",
-        optional=("bid", "ask", "last", "volume", "flags"),
+        optional=("last", "volume", "flags"),
+        nullable=("bid", "ask"),
     )
     for line, batch in table:
         times = _times(batch, timezone, path, line)

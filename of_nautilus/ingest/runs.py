@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from of_nautilus.ingest.columns import Columns, DepthColumns, TradeColumns
+from of_nautilus.ingest.columns import Columns, DepthColumns, TradeColumns, iter_file
 from of_nautilus.ingest.staging import Staging
+from of_nautilus.ingest.store import open_store
 
 # Prices and sizes repeat and times rise: written this way a file has a fifth of the default's size,
 # as fast, and the host reads it the same.
@@ -21,6 +23,7 @@ _RISING = {
     "trade_id": "DELTA_BYTE_ARRAY",
 }
 _HEADS = 10  # row groups in memory while runs are merged
+_APART_NS = 5_000_000_000  # two recorders get the same trade no further apart
 
 
 def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -40,7 +43,8 @@ class DayFile:
 
     Pieces are gathered to a row group, sorted and written to a run; what begins before the run's
     end begins a new one. Runs are merged at the end, block by block. A repeated trade,
-    dropped if `unique`, has the id and event time of another.
+    dropped if `unique`, has the id and event time of another, received a few seconds before or
+    in the same row group.
     """
 
     def __init__(
@@ -85,19 +89,25 @@ class DayFile:
         self._flush(everything=True)
         self._end_run()
 
-    def finish(self) -> Path:
-        """The finished file; call it once, when rows came."""
+    def finish(self, before: Self | None = None) -> Path:
+        """The finished file; call it once, when rows came.
+
+        With `before`, the finished file of the day before, trades repeated after midnight are
+        dropped too; where none but those came the file is `empty`, and not there.
+        """
         self.pause()
-        if len(self._runs) == 1:
-            return self._runs[0][1]
+        late = self._repeated(before)
+        if len(self._runs) == 1 and late is None:
+            return self._path
         runs, self._runs = self._runs, []
         self.rows, self.first, self.last = 0, 2**63 - 1, -1
+        self._tail = late
         for piece in _merged(self._kind, runs, max(1, _HEADS * self._group // len(runs))):
             self.append(piece)
         self.pause()
         for _, path in runs:
             path.unlink()
-        return self._runs[0][1]
+        return self._path
 
     def abandon(self) -> None:
         """Close what is open, without a result."""
@@ -143,23 +153,43 @@ class DayFile:
         return open_writer(self._path, schema)
 
     def _without_repeats(self, piece: TradeColumns) -> TradeColumns:
-        tail = self._tail
-        seen = 0
-        if tail is not None and tail.ts_event[-1] == piece.ts_event[0]:
-            seen = len(tail)
-            piece = TradeColumns.joined([tail, piece])
         fresh = _first_of_each(piece)
         if fresh is not None:
             self.duplicates += int(np.count_nonzero(~fresh))
-            fresh[:seen] = False
             piece = piece.pick(fresh)
-        elif seen:
-            piece = piece.pick(slice(seen, None))
-        if len(piece):
-            tied = int(np.searchsorted(piece.ts_event, piece.ts_event[-1]))
-            if piece.ts_event[tied] == piece.ts_event[-1]:
-                self._tail = piece.pick(slice(tied, None))
+        tail, end = self._tail, int(piece.ts_init[-1])
+        if tail is not None:
+            near = int(np.searchsorted(piece.ts_init, tail.ts_init[-1] + _APART_NS, "right"))
+            fresh = _first_of_each(TradeColumns.joined([tail, piece.pick(slice(0, near))]))
+            if fresh is not None:
+                fresh = np.append(fresh[len(tail) :], np.ones(len(piece) - near, np.bool_))
+                self.duplicates += int(np.count_nonzero(~fresh))
+                piece = piece.pick(fresh)
+        late = [part for part in (tail, piece) if part is not None and len(part)]
+        late = [part.pick(slice(_first_near(part, end), None)) for part in late]
+        # No more than a row group: were all rows of one moment, each would be sought in all others.
+        self._tail = TradeColumns.joined(late).pick(slice(-self._group, None))
         return piece
+
+    def _repeated(self, before: Self | None) -> TradeColumns | None:
+        """The last trades of the day before, if this one's first may repeat them."""
+        if not self._unique or before is None or before.empty:
+            return None
+        until = before.last + _APART_NS
+        if self.first > until:
+            return None
+        store = open_store(self._staging.folder)
+        read = partial(iter_file, TradeColumns, store, rows=self._group)
+        late = list(read(before._path.name, before.last - _APART_NS, None))
+        if len(self._runs) == 1:
+            early = list(read(self._path.name, None, until))
+            if _first_of_each(TradeColumns.joined([*late, *early])) is None:
+                return None
+        return TradeColumns.joined(late)
+
+
+def _first_near(trades: TradeColumns, end: int) -> int:
+    return int(np.searchsorted(trades.ts_init, end - _APART_NS))
 
 
 def _first_of_each(trades: TradeColumns) -> Any:

@@ -31,6 +31,7 @@ class Staging:
         self._numbers = count()
         self._alive: IO[Any] | None = None
         self._made: list[Path] = []
+        self.decided = False  # whether the journal was written: the moves will be completed
         if not store.local:
             self.folder = Path(tempfile.mkdtemp(prefix="of-nautilus-"))
             return
@@ -77,21 +78,30 @@ class Staging:
         draft.write_text(json.dumps(plan))
         _sync(draft)
         draft.rename(self.folder / _JOURNAL)
-        _sync(self.folder)
-        _carry_out(self._store, self.folder)
+        self.decided = True
+        try:
+            _sync(self.folder)
+            _carry_out(self._store, self.folder)
+        except BaseException:
+            self._release()  # still under the lock: who waits for it completes this first
+            raise
 
     def discard(self) -> None:
         """Remove what is left in the folder, unless its moves are decided but not completed."""
         if not (self.folder / _JOURNAL).exists():
             shutil.rmtree(self.folder, ignore_errors=True)
-        if self._alive is not None:
-            self._alive.close()
-            self._alive = None
+        self._release()
         if self._store.local and Path(self._store.root).exists():
             with self.locked(), suppress(OSError):
                 (Path(self._store.root) / _FOLDER).rmdir()
                 for folder in self._made:  # empty only where nothing was written
                     folder.rmdir()
+
+    def _release(self) -> None:
+        """Let other writers take this one for dead."""
+        if self._alive is not None:
+            self._alive.close()
+            self._alive = None
 
 
 def recover(store: Store) -> int:
@@ -115,12 +125,12 @@ def recover(store: Store) -> int:
 def _carry_out(store: Store, folder: Path) -> None:
     plan = json.loads((folder / _JOURNAL).read_text())
     root = Path(store.root)
-    for name in plan["removed"]:
-        (root / name).unlink(missing_ok=True)
     for name, target in plan["moves"]:
         (root / target).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # moved before the crash
             os.replace(folder / name, root / target)
+    for name in plan["removed"]:  # last: where a move fails, what was there still is
+        (root / name).unlink(missing_ok=True)
     for parent in {(root / target).parent for _, target in plan["moves"]}:
         _sync(parent)
     (folder / _JOURNAL).unlink()

@@ -1,7 +1,7 @@
 """Comma- or tab-separated files as Arrow batches: known columns, exact line numbers in errors."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +32,7 @@ def read_table(
     aliases: Mapping[str, str] | None = None,
     delimiter: str = ",",
     optional: Sequence[str] = (),
+    nullable: Sequence[str] = (),
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches of the wanted columns, each with the line number of its first row.
 
@@ -53,12 +54,14 @@ def read_table(
         One character.
     optional : sequence of str
         Wanted columns that may be absent or empty.
+    nullable : sequence of str
+        Wanted columns that must be there, but may be empty in a line.
 
     Raises
     ------
     IngestError
-        If the header lacks a column, a line has too few or too many fields, or a field is empty
-        or not of its type; with the line.
+        If the header lacks a column or has it twice, a line has too few or too many fields, or a
+        field is empty or not of its type; with the line.
 
     """
     with sources.open(path) as handle:
@@ -78,16 +81,30 @@ def read_table(
                     line=1,
                 )
             found = [*names, *(f"extra {i}" for i in range(len(found) - len(names)))]
-        for name in types:
-            if name not in found and name not in optional:
-                raise IngestError(
-                    f"wrong header: no column {name!r} among {', '.join(given)[:120]}",
-                    path,
-                    line=1,
-                    todo="check the format's name",
-                )
+        check_header(found, types, optional, path, given)
         present = {name: kind for name, kind in types.items() if name in found}
-        yield from _batches(handle, path, found, present, int(headed), delimiter, set(optional))
+        empty = {*optional, *nullable}
+        yield from _batches(handle, path, found, present, int(headed), delimiter, empty)
+
+
+def check_header(
+    found: Sequence[str],
+    wanted: Iterable[str],
+    optional: Sequence[str],
+    path: Path,
+    given: Sequence[str] = (),
+) -> None:
+    """Fail where a wanted column is not among those found, or there twice."""
+    for name in wanted:
+        if found.count(name) == 1 or (name not in found and name in optional):
+            continue
+        problem = "no column {!r}" if name not in found else "more than one column {!r}"
+        raise IngestError(
+            f"wrong header: {problem.format(name)} among {', '.join(given or found)[:120]}",
+            path,
+            line=1,
+            todo="check the format's name",
+        )
 
 
 def _has_header(found: list[str], names: Sequence[str]) -> bool:
@@ -103,7 +120,7 @@ def _batches(
     types: Mapping[str, pa.DataType],
     skip: int,
     delimiter: str,
-    optional: set[str],
+    nullable: set[str],
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     line = 1 + skip
     bad: list[pacsv.InvalidRow] = []
@@ -127,7 +144,7 @@ def _batches(
             ),
         )
         for batch in reader:
-            _no_nulls(batch, path, line, optional)
+            _no_nulls(batch, path, line, nullable)
             yield line, batch
             line += len(batch)
     except pa.ArrowInvalid as error:
@@ -136,9 +153,9 @@ def _batches(
         raise _explained(str(error), path, names) from error
 
 
-def _no_nulls(batch: pa.RecordBatch, path: Path, line: int, optional: set[str]) -> None:
+def _no_nulls(batch: pa.RecordBatch, path: Path, line: int, nullable: set[str]) -> None:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if column.null_count and name not in optional:
+        if column.null_count and name not in nullable:
             at = pc.index(pc.is_null(column), True).as_py()
             raise IngestError(
                 f"broken line (no {name})", path, line=line + at, todo="fetch the file again"

@@ -73,9 +73,16 @@ def ingest_snapshots(
 
 
 def _batches(
-    job: Job, path: Path, types: dict[str, pa.DataType], optional: Sequence[str] = ()
+    job: Job,
+    path: Path,
+    types: dict[str, pa.DataType],
+    *,
+    optional: Sequence[str] = (),
+    nullable: Sequence[str] = (),
 ) -> Iterator[tuple[int, pa.RecordBatch, dict[str, Any]]]:
-    table = read_table(job.sources, path, _COMMON | types, header=True, optional=optional)
+    table = read_table(
+        job.sources, path, _COMMON | types, header=True, optional=optional, nullable=nullable
+    )
     for line, batch in table:
         check_coded(batch["symbol"], job, path, line)
         times = {
@@ -87,7 +94,7 @@ def _batches(
 
 def _trades(job: Job, path: Path) -> Iterator[Columns]:
     types = {"id": pa.string(), "side": CODED, "price": pa.float64(), "amount": pa.float64()}
-    for line, batch, common in _batches(job, path, types, optional=("id", "side")):
+    for line, batch, common in _batches(job, path, types, nullable=("id", "side")):
         yield TradeColumns(
             **common,
             price=job.prices(batch["price"].to_numpy(), path, line),
@@ -110,7 +117,7 @@ def _ids(batch: pa.RecordBatch, line: int) -> Any:
 def _quotes(job: Job, path: Path) -> Iterator[Columns]:
     names = ("ask_amount", "ask_price", "bid_price", "bid_amount")
     types = dict.fromkeys(names, pa.float64())
-    for line, batch, common in _batches(job, path, types, optional=names):
+    for line, batch, common in _batches(job, path, types, nullable=names):
         whole = np.all([batch[name].is_valid().to_numpy(False) for name in names], axis=0)
         lines = line + np.flatnonzero(whole)
         if not whole.all():
@@ -183,7 +190,8 @@ def _with_clears(rows: DeltaColumns, starts: NDArray[np.bool_]) -> DeltaColumns:
 
 def _depth(job: Job, path: Path) -> Iterator[Columns]:
     types = {f"{side}[{level}].{field}": pa.float64() for side, field, level in _LADDERS}
-    for line, batch, common in _batches(job, path, types, optional=list(types)):
+    best, deeper = list(types)[:4], list(types)[4:]  # a snapshot of five levels has no more
+    for line, batch, common in _batches(job, path, types, optional=deeper, nullable=best):
         bids, bid_sizes = _ladder(job, batch, "bids", path, line)
         asks, ask_sizes = _ladder(job, batch, "asks", path, line)
         yield DepthColumns(
@@ -205,7 +213,7 @@ def _ladder(
     prices = np.zeros((len(batch), DEPTH_LEVELS), np.int64)
     sizes = np.zeros_like(prices)
     for level in range(DEPTH_LEVELS):
-        if f"{side}[{level}].price" not in batch.schema.names:
+        if not {f"{side}[{level}].price", f"{side}[{level}].amount"} <= {*batch.schema.names}:
             break
         price = batch[f"{side}[{level}].price"].fill_null(0.0).to_numpy()
         size = batch[f"{side}[{level}].amount"].fill_null(0.0).to_numpy()

@@ -35,7 +35,7 @@ from of_nautilus.ingest.provenance import (
     without_replaced,
 )
 from of_nautilus.ingest.runs import DayFile
-from of_nautilus.ingest.staging import Staging
+from of_nautilus.ingest.staging import Staging, recover
 from of_nautilus.ingest.store import Store, open_store
 
 Overlap = Literal["refuse", "replace", "append"]
@@ -160,7 +160,7 @@ class CatalogWriter:
             if error is None:
                 self._commit()
         except OSError as problem:
-            raise _disk_error(problem, self._store) from problem
+            raise _disk_error(problem, self._store, self._staging.decided) from problem
         finally:
             for day in self._days.values():
                 day.abandon()
@@ -266,22 +266,28 @@ class CatalogWriter:
     # -- commit -----------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        finished = [(kind, file, file.finish()) for (kind, _), file in self._days.items()]
+        finished = []
+        for kind, day in sorted(self._days, key=lambda key: (key[0].FOLDER, key[1])):
+            file = self._days[kind, day]
+            finished.append((kind, file, file.finish(self._days.get((kind, day - 1)))))
         moves: list[tuple[Path, str]] = []
         removed: list[str] = []
+        ranges: dict[type[Columns], list[tuple[int, int]]] = {}
         with self._staging.locked():
+            recover(self._store)  # a writer may have been killed since this one began
             for kind, file, path in finished:
                 self.counts.rows[kind.FOLDER] += file.rows
                 self.counts.duplicates += file.duplicates
-                first, last = file.first, file.last
-                self.counts.first = (
-                    first if self.counts.first is None else min(self.counts.first, first)
-                )
-                self.counts.last = last if self.counts.last is None else max(self.counts.last, last)
-                for held in self._overlapping(kind, first, last):
+                if file.empty:
+                    continue  # nothing but repeats of the day before
+                self.counts.include(file.first, file.last)
+                ranges.setdefault(kind, []).append((file.first, file.last))
+                name = file_name(file.first, file.last)
+                moves.append((path, f"{data_folder(kind, self._id)}/{name}"))
+            for kind, new in ranges.items():
+                for held, inside in self._overlapping(kind, sorted(new)):
                     removed.append(held)
-                    moves += self._remainders(kind, held, first, last)
-                moves.append((path, f"{data_folder(kind, self._id)}/{file_name(first, last)}"))
+                    moves += self._remainders(kind, held, inside)
             if held_definition(self._store, self._id) is None:
                 moves += self._definition()
             self._entries(moves, removed)
@@ -316,27 +322,33 @@ class CatalogWriter:
                 staged.write_text(json.dumps(entries, indent=1) + "\n")
                 moves.append((staged, path))
 
-    def _overlapping(self, kind: type[Columns], first: int, last: int) -> list[str]:
-        held = [
-            path
-            for path, start, end in data_files(self._store, kind, self._id)
-            if start <= last and end >= first
-        ]
-        if held and self._overlap != "replace":
-            raise IngestError(
-                f"already holds {kind.FOLDER} of {self._id} between {iso_time(first)} and "
-                f"{iso_time(last)} ({held[0].rsplit('/', 1)[-1]})",
-                self._store,
-                todo="choose to replace them or to append only what is later",
-            )
-        return held
+    def _overlapping(
+        self, kind: type[Columns], ranges: list[tuple[int, int]]
+    ) -> list[tuple[str, list[tuple[int, int]]]]:
+        """Each held file that new rows fall into, with those of their ranges that do."""
+        found = []
+        for path, start, end in data_files(self._store, kind, self._id):
+            inside = [(first, last) for first, last in ranges if start <= last and end >= first]
+            if not inside:
+                continue
+            if self._overlap != "replace":
+                raise IngestError(
+                    f"already holds {kind.FOLDER} of {self._id} between {iso_time(inside[0][0])} "
+                    f"and {iso_time(inside[0][1])} ({path.rsplit('/', 1)[-1]})",
+                    self._store,
+                    todo="choose to replace them or to append only what is later",
+                )
+            found.append((path, inside))
+        return found
 
     def _remainders(
-        self, kind: type[Columns], held: str, first: int, last: int
+        self, kind: type[Columns], held: str, ranges: list[tuple[int, int]]
     ) -> list[tuple[Path, str]]:
-        """What a replaced file holds before and after the new rows, as files of their own."""
+        """What a replaced file holds before, between and after new ranges, a file each."""
         out = []
-        for start, end in ((None, first - 1), (last + 1, None)):
+        starts = [None, *(last + 1 for _, last in ranges)]
+        ends = [*(first - 1 for first, _ in ranges), None]
+        for start, end in zip(starts, ends, strict=True):
             rest = self._new_file(kind)
             for piece in iter_file(kind, self._store, held, start, end, self._row_group_size):
                 rest.append(piece)
@@ -362,9 +374,11 @@ def _values(rows: Columns, name: str) -> Any:
     raise TypeError(f"unknown columns {type(rows).__name__}")
 
 
-def _disk_error(problem: OSError, store: Store) -> IngestError:
+def _disk_error(problem: OSError, store: Store, decided: bool = False) -> IngestError:
     return IngestError(
         f"cannot be written ({problem.strerror or problem})",
         store,
-        todo="nothing was changed; make room or choose another catalog",
+        todo="decided but not completed; the next ingest completes it"
+        if decided
+        else "nothing was changed; make room or choose another catalog",
     )
