@@ -69,19 +69,20 @@ class World:
         authorized: Sequence[int] = (),
         chats: Sequence[int] = (CHAT,),
         token: str = TelegramDouble.token,
-        hangs: bool = False,
+        post: Callable[[Callable[[], None]], object] = lambda act: act(),
         **config: Any,
     ) -> None:
         self.service = service
         self.logged: list[str] = []
         self.commands: list[tuple[str, tuple[str, ...], str]] = []
+        self.do: Callable[..., object] = lambda *what: self.commands.append(what)
         settings = {"picture": "", "base_url": service.base_url} | config
         node = Node(
             name="LIVE-001",
-            post=(lambda act: None) if hangs else (lambda act: act()),
+            post=post,
             clock_ns=lambda: NOON,
             holdings=lambda: {str(BTC): Holding(str(BTC))},
-            command=lambda *what: self.commands.append(what),
+            command=lambda *what: self.do(*what),
             log=self.logged.append,
         )
         self.bot = AlertBot(
@@ -383,12 +384,52 @@ def test_a_node_that_hangs_is_told(
     service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "NODE_PATIENCE_S", 0.05)
-    with world(service, authorized=(CHAT,), hangs=True) as made:
+    posted: list[Callable[[], None]] = []
+    with world(service, authorized=(CHAT,), post=posted.append) as made:
         made.listens()
         assert "does not answer" in made.asked(CHAT, "/trade").text
         made.asked(CHAT, "/flatten")
-        made.asked(CHAT, "yes")
-        assert made.texts().endswith("The node did not take it: it hangs, or failed.")
+        assert "did not take it in time" in made.asked(CHAT, "yes").text
+        # What was told as not done is not done when the node comes back.
+        assert len(posted) == 4
+        for act in posted:
+            act()
+        assert made.commands == []
+
+
+def test_what_the_node_has_begun_is_not_told_as_not_taken(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "NODE_PATIENCE_S", 0.05)
+    begun, end = threading.Event(), threading.Event()
+
+    def post(act: Callable[[], None]) -> None:
+        node = threading.Thread(target=act)
+        node.start()
+        until(lambda: begun.is_set() or not node.is_alive())
+
+    def slowly(*_: Any) -> None:
+        begun.set()
+        end.wait(PATIENCE_S)
+
+    with world(service, authorized=(CHAT,), post=post) as made:
+        made.do = slowly
+        made.listens()
+        made.asked(CHAT, "/flatten")
+        assert "began it" in made.asked(CHAT, "yes").text
+        end.set()
+
+
+def test_a_command_that_fails_is_told(service: TelegramDouble) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no such strategy")
+
+    with world(service, authorized=(CHAT,)) as made:
+        made.do = fail
+        made.listens()
+        made.asked(CHAT, "/flatten")
+        assert "began it" in made.asked(CHAT, "yes").text
+        assert any("no such strategy" in line for line in made.logged)
 
 
 # -- secrets, beginning and end ----------------------------------------------------------------
