@@ -109,10 +109,10 @@ class World:
         """Wait until a command would be heard: what came before the first look is left alone."""
         until(lambda: self.service.polls >= 2)
 
-    def asked(self, chat: int, words: str) -> Sent:
+    def asked(self, chat: int, words: str, age_s: int = 0) -> Sent:
         """Say something and return the answer."""
         before = len(self.service.sent)
-        self.service.say(chat, words)
+        self.service.say(chat, words, age_s=age_s)
         until(lambda: len(self.service.sent) > before)
         return self.service.sent[-1]
 
@@ -362,6 +362,48 @@ def test_a_late_yes_changes_nothing(service: TelegramDouble) -> None:
         made.asked(CHAT, "/resume")
         time.sleep(0.05)
         assert "Too late for RESUME" in made.asked(CHAT, "yes").text
+        assert made.commands == []
+
+
+def test_what_was_written_long_before_it_comes_changes_nothing(service: TelegramDouble) -> None:
+    with world(service, authorized=(CHAT,)) as made:
+        made.listens()
+        late = made.asked(CHAT, "/flatten", age_s=7200)
+        assert "/flatten came too late: it was written 7" in late.text
+        assert late.buttons is None
+        service.say(CHAT, "yes", age_s=7190)
+        # A question is answered however old it is, and what is written now counts.
+        assert "LEVELS" in made.asked(CHAT, "/levels", age_s=7200).text
+        assert made.commands == []
+        made.asked(CHAT, "/flatten")
+        assert "passed on" in made.asked(CHAT, "yes").text
+        assert len(made.commands) == 1
+
+
+def test_a_yes_from_before_the_question_is_no_answer_to_it(service: TelegramDouble) -> None:
+    with world(service, authorized=(CHAT,), confirm_secs=600.0) as made:
+        made.listens()
+        asked = made.asked(CHAT, "/flatten", age_s=300)
+        assert asked.buttons is not None
+        assert "before the question" in made.asked(CHAT, "yes", age_s=200).text
+        assert made.commands == []
+        assert "passed on" in made.asked(CHAT, "yes").text
+        assert len(made.commands) == 1
+
+
+def test_a_question_ages_while_the_machine_sleeps(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world(service, authorized=(CHAT,)) as made:
+        made.listens()
+        asked = made.asked(CHAT, "/flatten")
+        assert asked.buttons is not None
+        yes = asked.buttons["inline_keyboard"][0][0]["callback_data"]
+        # A steady clock stands still meanwhile.
+        awake = time.time
+        monkeypatch.setattr(time, "time", lambda: awake() + 3600)
+        service.press(asked, yes)
+        until(lambda: "Too late for FLATTEN" in made.texts())
         assert made.commands == []
 
 

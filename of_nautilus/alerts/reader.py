@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -83,15 +84,20 @@ class Reader:
         if chat is None or chat.id not in self._authorized:
             self._counts["strangers"] += 1
             return
-        query, now = update.callback_query, self._loop.time()
+        query = update.callback_query
         if query is not None:
+            # Not a steady clock: that stands still while the machine sleeps.
+            now = time.time()
             with suppress(TelegramError):
                 await query.answer()
             answer, action = self._dialog.press(chat.id, query.data or "", now)
         elif update.message is not None and update.message.text:
-            said = update.message.text
+            said, name = update.message.text, self._service.name
+            # It may have been on its way for hours. A date is a whole second: its end is meant.
+            written = update.message.date.timestamp() + 1.0
             held, at = await self._holdings(), self._node.clock_ns()
-            answer, action = self._dialog.say(chat.id, said, self._service.name, held, at, now)
+            now = time.time()
+            answer, action = self._dialog.say(chat.id, said, name, held, at, now, written)
         else:
             return
         if action is not None:
