@@ -549,6 +549,12 @@ def test_chats_come_from_the_config_or_the_environment() -> None:
         chat_ids((), "BAD", environment)
 
 
+def test_a_token_in_the_place_of_the_chats_is_not_quoted() -> None:
+    with pytest.raises(ValueError, match="`CHATS` must hold whole numbers") as told:
+        chat_ids((), "CHATS", {"CHATS": "1000000001:SECRET-OF-THE-BOT"})
+    assert "SECRET" not in str(told.value)
+
+
 def test_libraries_log_no_token(caplog: pytest.LogCaptureFixture) -> None:
     token = "1:SECRET-OF-THE-BOT"
     redaction = Redaction(token)

@@ -104,6 +104,5 @@ def chat_ids(
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError(
-            f"`{variable}` must hold whole numbers separated by commas, was {text!r}"
-        ) from None
+        # Not what it holds: that may be the token, where the variables were swapped.
+        raise ValueError(f"`{variable}` must hold whole numbers separated by commas") from None
