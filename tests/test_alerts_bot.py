@@ -21,11 +21,12 @@ from of_nautilus.alerts import Alerts, AlertsConfig, bot, reader
 from of_nautilus.alerts import service as pace
 from of_nautilus.alerts.bot import AlertBot
 from of_nautilus.alerts.config import KINDS
+from of_nautilus.alerts.kept import Kept
 from of_nautilus.alerts.memory import Holding
 from of_nautilus.alerts.outbox import Message, Outbox, Urgency
 from of_nautilus.alerts.reader import Node
 from of_nautilus.alerts.story import Farewell, Story
-from of_nautilus.data import FeedStatus, OperatorCommand, data_type
+from of_nautilus.data import FeedStatus, OperatorCommand, TradeTransition, data_type
 from of_nautilus.demo.catalog import demo_instrument
 from tests.alert_data import BTC, MARKET, NOON, bar, entry, feed, whole_story
 from tests.venues.telegram import Sent, TelegramDouble
@@ -535,14 +536,17 @@ def test_a_stalled_service_does_not_hold_up_the_end(service: TelegramDouble) -> 
 
 
 @contextmanager
-def actor(clock: Clock, **config: Any) -> Iterator[tuple[Alerts, MessageBus]]:
-    """An actor on a bus of its own, started where a node would start it."""
+def actor(
+    clock: Clock, *, saved: bytes = b"[]", **config: Any
+) -> Iterator[tuple[Alerts, MessageBus]]:
+    """An actor on a bus of its own, loaded and started where a node would do it."""
     bus = MessageBus(TraderId("LIVE-001"), clock)
     cache = Cache()
     instrument = demo_instrument()
     cache.add_instrument(instrument)
     made = Alerts(AlertsConfig(instrument_ids=(instrument.id,), picture="", **config))
     made.register_base(Portfolio(bus, cache, clock), bus, cache, clock)
+    made.on_load({"of_alerts": saved})
     made.start()
     try:
         yield made, bus
@@ -599,6 +603,26 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
     assert told.startswith(f"<b>STARTED LIVE-001</b>\nDEMO-PERP.SIM\n{nothing}")
     assert f"<b>STOPPING LIVE-001</b>\n{nothing}\n\n<b>SUMMARY DEMO-PERP" in told
     assert told.endswith(f"<b>STOPPED LIVE-001</b>\n{nothing}")
+
+
+def test_the_actor_starts_without_what_another_version_has_saved(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TelegramDouble.token)
+    kept = Kept()
+    about = {"ts_event": NOON, "ts_init": NOON, "instrument_id": demo_instrument().id}
+    kept.hear(TradeTransition(**about, target="A_PHASE_OF_ANOTHER_VERSION"))
+    kept.hear(OperatorCommand(**about, action="PAUSE"))
+
+    async def run() -> None:
+        options: dict[str, Any] = {"chats": (CHAT,), "base_url": service.base_url}
+        with actor(LiveClock(), saved=kept.save(), **options) as (made, _):
+            assert made.is_running
+            assert made.bot is not None
+            (memory,) = made.bot._story.memories.values()
+            assert (memory.phase, memory.paused) == ("NONE", True)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
