@@ -237,7 +237,7 @@ NOW = NOON + 90 * SECOND
 
 
 def ask(of: Dialog, said: str, held: Any = HELD) -> str:
-    message, action = of.say(1, said, "flow_bot", held, NOW, 0.0)
+    message, action = of.say(1, said, "flow_bot", held, NOW, 0.0, 0.0)
     assert action is None
     return message.text if message is not None else ""
 
@@ -373,7 +373,7 @@ def test_parse_tells_command_and_argument() -> None:
 
 
 def question(of: Dialog, said: str = "/flatten", chat: int = 1, now: float = 0.0) -> Message:
-    message, action = of.say(chat, said, "flow_bot", {}, NOW, now)
+    message, action = of.say(chat, said, "flow_bot", {}, NOW, now, now)
     assert message is not None
     assert action is None
     assert "BTCUSDT-PERP.BINANCE of LIVE-001?" in message.text
@@ -399,12 +399,28 @@ def test_what_acts_is_asked_back_and_done_once(said: str) -> None:
 def test_a_written_yes_confirms_and_anything_else_does_not() -> None:
     of = dialog()
     question(of)
-    assert of.say(1, " Yes ", "flow_bot", {}, NOW, 1.0)[1] is not None
+    assert of.say(1, " Yes ", "flow_bot", {}, NOW, 1.0, 1.0)[1] is not None
     question(of)
-    message, action = of.say(1, "yes but later", "flow_bot", {}, NOW, 1.0)
+    message, action = of.say(1, "yes but later", "flow_bot", {}, NOW, 1.0, 1.0)
     assert action is None
     assert message is not None
     assert "dropped" in message.text
+
+
+@pytest.mark.parametrize("said", ["/pause", "/resume", "/flatten"])
+def test_what_acts_must_not_be_older_than_a_confirmation_may_take(said: str) -> None:
+    of = dialog()
+    message, _ = of.say(1, said, "flow_bot", {}, NOW, 100.0, 69.9)
+    assert message is not None
+    assert f"{said} came too late: it was written 30 seconds ago" in message.text
+    assert message.buttons == ()
+    assert of.say(1, "yes", "flow_bot", {}, NOW, 100.0, 100.0) == (None, None)
+    message, _ = of.say(1, said, "flow_bot", {}, NOW, 100.0, 70.1)
+    assert message is not None
+    assert message.buttons
+    # Written before it was asked: it is not yet confirmed, nor dropped.
+    assert of.say(1, "yes", "flow_bot", {}, NOW, 101.0, 100.0)[1] is None
+    assert of.say(1, "yes", "flow_bot", {}, NOW, 102.0, 101.0)[1] is not None
 
 
 def test_a_confirmation_counts_in_its_chat_in_time_and_for_the_last_question_only() -> None:
@@ -531,6 +547,12 @@ def test_chats_come_from_the_config_or_the_environment() -> None:
     assert chat_ids((), "NONE", environment) == ()
     with pytest.raises(ValueError, match="`BAD` must hold whole numbers separated by commas"):
         chat_ids((), "BAD", environment)
+
+
+def test_a_token_in_the_place_of_the_chats_is_not_quoted() -> None:
+    with pytest.raises(ValueError, match="`CHATS` must hold whole numbers") as told:
+        chat_ids((), "CHATS", {"CHATS": "1000000001:SECRET-OF-THE-BOT"})
+    assert "SECRET" not in str(told.value)
 
 
 def test_libraries_log_no_token(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,11 +21,12 @@ from of_nautilus.alerts import Alerts, AlertsConfig, bot, reader
 from of_nautilus.alerts import service as pace
 from of_nautilus.alerts.bot import AlertBot
 from of_nautilus.alerts.config import KINDS
+from of_nautilus.alerts.kept import Kept
 from of_nautilus.alerts.memory import Holding
 from of_nautilus.alerts.outbox import Message, Outbox, Urgency
 from of_nautilus.alerts.reader import Node
 from of_nautilus.alerts.story import Farewell, Story
-from of_nautilus.data import FeedStatus, OperatorCommand, data_type
+from of_nautilus.data import FeedStatus, OperatorCommand, TradeTransition, data_type
 from of_nautilus.demo.catalog import demo_instrument
 from tests.alert_data import BTC, MARKET, NOON, bar, entry, feed, whole_story
 from tests.venues.telegram import Sent, TelegramDouble
@@ -69,19 +70,20 @@ class World:
         authorized: Sequence[int] = (),
         chats: Sequence[int] = (CHAT,),
         token: str = TelegramDouble.token,
-        hangs: bool = False,
+        post: Callable[[Callable[[], None]], object] = lambda act: act(),
         **config: Any,
     ) -> None:
         self.service = service
         self.logged: list[str] = []
         self.commands: list[tuple[str, tuple[str, ...], str]] = []
+        self.do: Callable[..., object] = lambda *what: self.commands.append(what)
         settings = {"picture": "", "base_url": service.base_url} | config
         node = Node(
             name="LIVE-001",
-            post=(lambda act: None) if hangs else (lambda act: act()),
+            post=post,
             clock_ns=lambda: NOON,
             holdings=lambda: {str(BTC): Holding(str(BTC))},
-            command=lambda *what: self.commands.append(what),
+            command=lambda *what: self.do(*what),
             log=self.logged.append,
         )
         self.bot = AlertBot(
@@ -108,10 +110,10 @@ class World:
         """Wait until a command would be heard: what came before the first look is left alone."""
         until(lambda: self.service.polls >= 2)
 
-    def asked(self, chat: int, words: str) -> Sent:
+    def asked(self, chat: int, words: str, age_s: int = 0) -> Sent:
         """Say something and return the answer."""
         before = len(self.service.sent)
-        self.service.say(chat, words)
+        self.service.say(chat, words, age_s=age_s)
         until(lambda: len(self.service.sent) > before)
         return self.service.sent[-1]
 
@@ -364,6 +366,48 @@ def test_a_late_yes_changes_nothing(service: TelegramDouble) -> None:
         assert made.commands == []
 
 
+def test_what_was_written_long_before_it_comes_changes_nothing(service: TelegramDouble) -> None:
+    with world(service, authorized=(CHAT,)) as made:
+        made.listens()
+        late = made.asked(CHAT, "/flatten", age_s=7200)
+        assert "/flatten came too late: it was written 7" in late.text
+        assert late.buttons is None
+        service.say(CHAT, "yes", age_s=7190)
+        # A question is answered however old it is, and what is written now counts.
+        assert "LEVELS" in made.asked(CHAT, "/levels", age_s=7200).text
+        assert made.commands == []
+        made.asked(CHAT, "/flatten")
+        assert "passed on" in made.asked(CHAT, "yes").text
+        assert len(made.commands) == 1
+
+
+def test_a_yes_from_before_the_question_is_no_answer_to_it(service: TelegramDouble) -> None:
+    with world(service, authorized=(CHAT,), confirm_secs=600.0) as made:
+        made.listens()
+        asked = made.asked(CHAT, "/flatten", age_s=300)
+        assert asked.buttons is not None
+        assert "before the question" in made.asked(CHAT, "yes", age_s=200).text
+        assert made.commands == []
+        assert "passed on" in made.asked(CHAT, "yes").text
+        assert len(made.commands) == 1
+
+
+def test_a_question_ages_while_the_machine_sleeps(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world(service, authorized=(CHAT,)) as made:
+        made.listens()
+        asked = made.asked(CHAT, "/flatten")
+        assert asked.buttons is not None
+        yes = asked.buttons["inline_keyboard"][0][0]["callback_data"]
+        # A steady clock stands still meanwhile.
+        awake = time.time
+        monkeypatch.setattr(time, "time", lambda: awake() + 3600)
+        service.press(asked, yes)
+        until(lambda: "Too late for FLATTEN" in made.texts())
+        assert made.commands == []
+
+
 def test_commands_from_before_the_start_are_left_alone(service: TelegramDouble) -> None:
     service.say(CHAT, "/flatten")
     with world(service, authorized=(CHAT,)) as made:
@@ -383,12 +427,52 @@ def test_a_node_that_hangs_is_told(
     service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "NODE_PATIENCE_S", 0.05)
-    with world(service, authorized=(CHAT,), hangs=True) as made:
+    posted: list[Callable[[], None]] = []
+    with world(service, authorized=(CHAT,), post=posted.append) as made:
         made.listens()
         assert "does not answer" in made.asked(CHAT, "/trade").text
         made.asked(CHAT, "/flatten")
-        made.asked(CHAT, "yes")
-        assert made.texts().endswith("The node did not take it: it hangs, or failed.")
+        assert "did not take it in time" in made.asked(CHAT, "yes").text
+        # What was told as not done is not done when the node comes back.
+        assert len(posted) == 4
+        for act in posted:
+            act()
+        assert made.commands == []
+
+
+def test_what_the_node_has_begun_is_not_told_as_not_taken(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "NODE_PATIENCE_S", 0.05)
+    begun, end = threading.Event(), threading.Event()
+
+    def post(act: Callable[[], None]) -> None:
+        node = threading.Thread(target=act)
+        node.start()
+        until(lambda: begun.is_set() or not node.is_alive())
+
+    def slowly(*_: Any) -> None:
+        begun.set()
+        end.wait(PATIENCE_S)
+
+    with world(service, authorized=(CHAT,), post=post) as made:
+        made.do = slowly
+        made.listens()
+        made.asked(CHAT, "/flatten")
+        assert "began it" in made.asked(CHAT, "yes").text
+        end.set()
+
+
+def test_a_command_that_fails_is_told(service: TelegramDouble) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no such strategy")
+
+    with world(service, authorized=(CHAT,)) as made:
+        made.do = fail
+        made.listens()
+        made.asked(CHAT, "/flatten")
+        assert "began it" in made.asked(CHAT, "yes").text
+        assert any("no such strategy" in line for line in made.logged)
 
 
 # -- secrets, beginning and end ----------------------------------------------------------------
@@ -452,14 +536,17 @@ def test_a_stalled_service_does_not_hold_up_the_end(service: TelegramDouble) -> 
 
 
 @contextmanager
-def actor(clock: Clock, **config: Any) -> Iterator[tuple[Alerts, MessageBus]]:
-    """An actor on a bus of its own, started where a node would start it."""
+def actor(
+    clock: Clock, *, saved: bytes = b"[]", **config: Any
+) -> Iterator[tuple[Alerts, MessageBus]]:
+    """An actor on a bus of its own, loaded and started where a node would do it."""
     bus = MessageBus(TraderId("LIVE-001"), clock)
     cache = Cache()
     instrument = demo_instrument()
     cache.add_instrument(instrument)
     made = Alerts(AlertsConfig(instrument_ids=(instrument.id,), picture="", **config))
     made.register_base(Portfolio(bus, cache, clock), bus, cache, clock)
+    made.on_load({"of_alerts": saved})
     made.start()
     try:
         yield made, bus
@@ -516,6 +603,26 @@ def test_the_actor_tells_what_is_published_and_publishes_what_is_confirmed(
     assert told.startswith(f"<b>STARTED LIVE-001</b>\nDEMO-PERP.SIM\n{nothing}")
     assert f"<b>STOPPING LIVE-001</b>\n{nothing}\n\n<b>SUMMARY DEMO-PERP" in told
     assert told.endswith(f"<b>STOPPED LIVE-001</b>\n{nothing}")
+
+
+def test_the_actor_starts_without_what_another_version_has_saved(
+    service: TelegramDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TelegramDouble.token)
+    kept = Kept()
+    about = {"ts_event": NOON, "ts_init": NOON, "instrument_id": demo_instrument().id}
+    kept.hear(TradeTransition(**about, target="A_PHASE_OF_ANOTHER_VERSION"))
+    kept.hear(OperatorCommand(**about, action="PAUSE"))
+
+    async def run() -> None:
+        options: dict[str, Any] = {"chats": (CHAT,), "base_url": service.base_url}
+        with actor(LiveClock(), saved=kept.save(), **options) as (made, _):
+            assert made.is_running
+            assert made.bot is not None
+            (memory,) = made.bot._story.memories.values()
+            assert (memory.phase, memory.paused) == ("NONE", True)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

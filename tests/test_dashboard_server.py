@@ -404,11 +404,14 @@ def test_orderflow_speaks_in_footprint_bars(still: Served) -> None:
             assert told == ["sim", NAME, 60_000, 0.5]
             assert {"open_ts", "bid", "ask", "delta", "cvd", "levels"} <= set(whole["candles"][0])
             assert {"p", "bid", "ask", "n"} <= set(whole["candles"][0]["levels"][0])
-        for wrong in ("rows=nine", "step=0.07", "step=0", "step=nan", "exchange=moon&symbol=DEMO"):
-            async with still.socket(f"/ws/orderflow?symbol={NAME}&{wrong}") as client:
+        wrong = ["rows=nine", "step=0.07", "step=0", "step=nan", "exchange=moon&symbol=DEMO"]
+        numbers = ("tf", "rows", "step", "ratio", "least", "lookback", "emit_ms")
+        for each in (*wrong, *(f"{name}={'9' * 400}" for name in numbers)):
+            async with still.socket(f"/ws/orderflow?symbol={NAME}&{each}") as client:
                 said = await hear(client)
-                named = wrong.partition("=")[0] if "moon" not in wrong else "DEMO"
+                named = each.partition("=")[0] if "moon" not in each else "DEMO"
                 assert (said["type"], named in said["detail"]) == ("error", True), said
+                assert len(said["detail"]) < 200, said
 
     talk(do)
 
@@ -420,7 +423,7 @@ def test_orderflow_speaks_in_footprint_bars(still: Served) -> None:
         '{"op": "subscribe", "channel": "candle", "symbol": "X"}',
         json.dumps({"op": "subscribe", "channel": "candle", "symbol": NAME, "tf": 7}),
         json.dumps({"op": "subscribe", "channel": "candle", "symbol": NAME, "tf": 1e99}),
-        b"\xff\xfe", "[" * 2_000,
+        b"\xff\xfe", "[" * 2_000, '{"x": ' + "[" * 4_000,
     ],
 )  # fmt: skip
 def test_malformed_messages_are_answered_and_survived(server: Served, said: str | bytes) -> None:
@@ -457,6 +460,21 @@ def test_too_much_ends_a_connection_and_nothing_else(server: Served) -> None:
     talk(do)
     long = httpx.post(f"{server.url}/api/login", content=b"x" * 2**20, timeout=20, trust_env=False)
     assert long.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/api/login", "/api/command", "/api/replay"])
+def test_a_body_of_untold_length_is_refused_where_it_gets_too_long(
+    server: Served, path: str
+) -> None:
+    parts = (b"x" * 1024 for _ in range(20))
+    headers = {"content-type": "application/json"}
+    long = httpx.post(
+        server.url + path, content=parts, headers=headers, timeout=20, trust_env=False
+    )
+    assert long.status_code == 413
+    assert "16384 bytes" in long.json()["detail"]
+    assert long.headers["connection"] == "close"
+    assert long.headers["x-content-type-options"] == "nosniff"
 
 
 def test_slow_readers_cost_bounded_memory_and_are_let_go(

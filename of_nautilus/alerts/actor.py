@@ -69,7 +69,12 @@ class Alerts(Actor):
         loop = asyncio.get_running_loop()
         since = self.clock.timestamp_ns()
         story = Story(map(self._market, self.config.instrument_ids), self.config.kinds, since)
-        story.remember(self._kept.items())
+        for item in self._kept.items():
+            try:
+                story.remember([item])
+            except Exception as error:
+                # Another version's, perhaps: the node starts without it.
+                self.log.error(f"saved item not remembered: {type(error).__name__}: {error}")
         node = Node(
             name=str(self.trader_id),
             post=loop.call_soon_threadsafe,

@@ -47,10 +47,11 @@ def parse(said: str, bot_name: str) -> Command | None:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An action that waits for its confirmation until `deadline`."""
+    """An action that was asked about, and waits for its confirmation until `deadline`."""
 
     action: str
     instruments: tuple[str, ...]
+    asked: float
     deadline: float
     nonce: str
 
@@ -72,7 +73,8 @@ class Confirmations:
 
     def ask(self, chat: int, action: str, instruments: tuple[str, ...], now: float) -> Pending:
         """Let an action wait; it takes the place of the chat's former one."""
-        pending = Pending(action, instruments, now + self._seconds, secrets.token_hex(8))
+        deadline = now + self._seconds
+        pending = Pending(action, instruments, now, deadline, secrets.token_hex(8))
         self._pending[chat] = pending
         return pending
 
@@ -88,14 +90,21 @@ class Confirmations:
             return None, "This question is no longer open. Nothing was changed."
         return self._decide(chat, word, now)
 
-    def reply(self, chat: int, word: str, now: float) -> tuple[Pending | None, str]:
-        """Take a written answer of a chat with a question open."""
+    def reply(self, chat: int, word: str, now: float, written: float) -> tuple[Pending | None, str]:
+        """Take an answer that a chat with a question open has `written`, maybe before it."""
+        pending = self._pending[chat]
+        if _confirms(word) and written <= pending.asked and now <= pending.deadline:
+            return None, "This was written before the question, which is still open."
         return self._decide(chat, word, now)
 
     def _decide(self, chat: int, word: str, now: float) -> tuple[Pending | None, str]:
         pending = self._pending.pop(chat)
         if now > pending.deadline:
             return None, f"Too late for {pending.action}. Nothing was changed."
-        if word.strip().lower() != CONFIRM:
+        if not _confirms(word):
             return None, f"{pending.action} was dropped. Nothing was changed."
         return pending, ""
+
+
+def _confirms(word: str) -> bool:
+    return word.strip().lower() == CONFIRM

@@ -54,7 +54,8 @@ class AlertsConfig(ActorConfig, frozen=True):  # type: ignore[call-arg]
         So many alerts may wait for each chat, >= 1; beyond, the oldest and least urgent are dropped
         and counted.
     confirm_secs : float
-        How long a command that changes trading may be confirmed, > 0.
+        How long a command that changes trading may be confirmed, and how old it may be when it
+        comes, > 0.
     """
 
     instrument_ids: tuple[InstrumentId, ...]
@@ -103,6 +104,5 @@ def chat_ids(
     try:
         return tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError(
-            f"`{variable}` must hold whole numbers separated by commas, was {text!r}"
-        ) from None
+        # Not what it holds: that may be the token, where the variables were swapped.
+        raise ValueError(f"`{variable}` must hold whole numbers separated by commas") from None

@@ -29,7 +29,7 @@ class Dialog:
     story : Story
         Whose memories the answers come from.
     confirm_s : float
-        How long an action may be confirmed, > 0.
+        How long an action may be confirmed, and how old what asks for it may be, > 0.
     node : str
         The node's name.
     report : callable
@@ -57,20 +57,28 @@ class Dialog:
         held: Mapping[str, Holding] | None,
         at: int,
         now: float,
+        written: float,
     ) -> _Answer:
-        """Take a message; `at` is the node's time, ns UTC, `now` a steady clock's, seconds.
+        """Take a message; `at` is the node's time, ns UTC.
 
-        `held` is None if the node does not answer: its positions are then not told.
+        `now`, and when it was `written` at the latest, are seconds of one clock. `held` is None
+        if the node does not answer: its positions are then not told.
         """
         command = parse(said, bot_name)
         if command is None:
             if said.startswith("/") or not self._open.waits(chat):
                 return None, None
-            return self._decided(*self._open.reply(chat, said, now))
+            return self._decided(*self._open.reply(chat, said, now, written))
         memories = self._named(command.argument)
         if not memories:
             return _reply(f"No instrument begins with {text.safe(command.argument, 40)}."), None
         if command.name in ACTIONS:
+            age = now - written
+            if age > self._confirm_s:
+                return _reply(
+                    f"/{command.name} came too late: it was written {age:.0f} seconds ago by this "
+                    "machine's clock. Nothing was changed."
+                ), None
             return self._ask(chat, ACTIONS[command.name], memories, now), None
         if command.name not in QUESTIONS:
             return _reply(HELP), None

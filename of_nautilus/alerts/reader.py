@@ -1,6 +1,8 @@
 """Takes what the authorized chats write: answers it, and carries commands into the node."""
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -15,6 +17,8 @@ from of_nautilus.alerts.outbox import Message, Urgency
 from of_nautilus.alerts.service import Service
 
 NODE_PATIENCE_S = 5.0
+_NOT_TAKEN = "The node did not take it in time: it is busy, or hangs. Nothing was changed."
+_NOT_ENDED = "The node began it, and failed or was not done in time. Look at what came of it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,41 +84,54 @@ class Reader:
         if chat is None or chat.id not in self._authorized:
             self._counts["strangers"] += 1
             return
-        query, now = update.callback_query, self._loop.time()
+        query = update.callback_query
         if query is not None:
+            # Not a steady clock: that stands still while the machine sleeps.
+            now = time.time()
             with suppress(TelegramError):
                 await query.answer()
             answer, action = self._dialog.press(chat.id, query.data or "", now)
         elif update.message is not None and update.message.text:
-            said = update.message.text
+            said, name = update.message.text, self._service.name
+            # It may have been on its way for hours. A date is a whole second: its end is meant.
+            written = update.message.date.timestamp() + 1.0
             held, at = await self._holdings(), self._node.clock_ns()
-            answer, action = self._dialog.say(chat.id, said, self._service.name, held, at, now)
+            now = time.time()
+            answer, action = self._dialog.say(chat.id, said, name, held, at, now, written)
         else:
             return
         if action is not None:
             source = f"telegram {chat.id}"
-            if not await self._in_node(
+            wrong = await self._in_node(
                 lambda: self._node.command(action.action, action.instruments, source)
-            ):
-                answer = Message("The node did not take it: it hangs, or failed.", Urgency.HIGH)
+            )
+            if wrong:
+                answer = Message(wrong, Urgency.HIGH)
         if answer is not None:
             self._service.put(chat.id, answer)
 
     async def _holdings(self) -> dict[str, Holding] | None:
         """Return what the node holds, None if it does not say."""
         held: dict[str, Holding] = {}
-        answered = await self._in_node(lambda: held.update(self._node.holdings()))
-        return held if answered else None
+        wrong = await self._in_node(lambda: held.update(self._node.holdings()))
+        return None if wrong else held
 
-    async def _in_node(self, act: Callable[[], None]) -> bool:
-        """Run something in the node's event loop; return whether it was done in time."""
+    async def _in_node(self, act: Callable[[], None]) -> str:
+        """Run something in the node's event loop; return what went wrong, "" if nothing did.
+
+        What the node has not begun in time it never begins: it was told as not done.
+        """
         done: asyncio.Future[bool] = self._loop.create_future()
+        # Acquired once: by the node to begin it, or here to give it up.
+        fate = threading.Lock()
 
         def settle(well: bool) -> None:
             if not done.done():
                 done.set_result(well)
 
         def run() -> None:
+            if not fate.acquire(blocking=False):
+                return
             well = True
             try:
                 act()
@@ -126,6 +143,11 @@ class Reader:
 
         try:
             self._node.post(run)
-            return await asyncio.wait_for(done, NODE_PATIENCE_S)
+            well = await asyncio.wait_for(done, NODE_PATIENCE_S)
         except (TimeoutError, RuntimeError):
-            return False
+            well = False
+        finally:
+            given_up = fate.acquire(blocking=False)
+        if well:
+            return ""
+        return _NOT_TAKEN if given_up else _NOT_ENDED

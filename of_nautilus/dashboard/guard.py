@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from starlette.exceptions import HTTPException
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,6 +36,7 @@ _HEADERS = [
     (b"permissions-policy", b"geolocation=(), camera=(), microphone=()"),
     (b"cache-control", b"no-store"),
 ]
+_TOO_LONG = f"a request holds at most {MOST_BODY} bytes"
 _LOGIN = "/api/login"
 _FORM = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>of-nautilus</title>
 <form method="post" action="/api/login"><label>Token <input name="token" type="password"
@@ -132,7 +134,7 @@ class Guard:
             return 403, "asked by a page of another origin"
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MOST_BODY:
-            return 413, f"a request holds at most {MOST_BODY} bytes"
+            return 413, _TOO_LONG
         if self._closed and scope["path"] != _LOGIN and not scope["authorized"]:
             return 401, "the token is needed: log in at / or send it as a bearer"
         return None
@@ -150,7 +152,7 @@ class Guard:
 
 
 class _Bounded:
-    """A request's body that ends the request where it is too long."""
+    """A request's body that has the request refused where it is too long, its length untold."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._left = receive, MOST_BODY
@@ -160,7 +162,7 @@ class _Bounded:
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                return {"type": "http.disconnect"}
+                raise HTTPException(413, _TOO_LONG, {"connection": "close"})
         return message
 
 

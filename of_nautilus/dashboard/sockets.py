@@ -23,6 +23,7 @@ from of_nautilus.dashboard.units import ms
 
 MOST_CLIENTS = 512
 MOST_MESSAGE = 4_096
+MOST_DIGITS = 40
 MOST_A_SECOND, BURST = 20, 60
 PATIENCE_S = 10.0  # a client that takes nothing for so long is let go
 POLICY, TOO_LARGE, LATER = 1008, 1009, 1013
@@ -65,7 +66,7 @@ async def _hear(socket: WebSocket, hub: Hub, client: Client) -> None:
                     raise BadParameterError(f"at most {MOST_TOPICS} subscriptions a connection")
                 else:
                     hub.subscribe(client, key)
-        except (msgspec.DecodeError, UnicodeError, BadParameterError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError, BadParameterError) as error:
             client.say({"type": "error", "detail": str(error)})
 
 
@@ -197,9 +198,14 @@ def _number(asked: dict[str, str], name: str, default: Any, kind: type[Any]) -> 
     if not text:
         return default
     try:
+        # A whole number may be longer than any float, and is quoted where it is refused.
+        if len(text) > MOST_DIGITS:
+            raise ValueError
         return kind(text)
     except ValueError:
-        raise BadParameterError(f"`{name}` must be a number, was {text[:40]!r}") from None
+        raise BadParameterError(
+            f"`{name}` must be a number in {MOST_DIGITS} characters, was {text[:MOST_DIGITS]!r}"
+        ) from None
 
 
 def _within(name: str, value: float, low: float, high: float) -> float:

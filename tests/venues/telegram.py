@@ -104,9 +104,10 @@ class TelegramDouble(VenueServer):
 
     # -- people --------------------------------------------------------------------------------
 
-    def say(self, chat_id: int, text: str, *, user_id: int | None = None) -> None:
-        """Somebody writes to the bot."""
+    def say(self, chat_id: int, text: str, *, user_id: int | None = None, age_s: int = 0) -> None:
+        """Somebody writes to the bot, or did so `age_s` seconds ago and it comes only now."""
         message = self._message(chat_id, text) | {"from": _person(user_id or chat_id)}
+        message["date"] -= age_s
         if text.startswith("/"):
             length = len(text.split(maxsplit=1)[0])
             message["entities"] = [{"type": "bot_command", "offset": 0, "length": length}]
