@@ -35,11 +35,15 @@ class OrderFlowStrategyConfig(StrategyConfig, frozen=True):
     flatten_on_stop : bool
         Whether a stop of the node closes the position. Otherwise it stays with its resting stop,
         and the next start goes on managing it.
+    book : bool
+        Whether costs are reckoned with the book's spread at a bar's close; the book is subscribed
+        to. Otherwise, and where there is no book, with `trade.risk.spread_ticks`.
     """
 
     instrument_id: InstrumentId
     trade: TradeConfig = TradeConfig()
     flatten_on_stop: bool = False
+    book: bool = False
 
 
 class FeedGuardConfig(ActorConfig, frozen=True):

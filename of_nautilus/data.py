@@ -446,9 +446,10 @@ class ClosedTrade(Data):
 
     `entry` and `exit` are average prices in ticks; `pnl_ticks` is per lot and before fees, `money`
     net of fees; `planned_*`, `first_stop` and `target` as planned, 0 where there was no plan or no
-    target; `last_stop` is where the stop was at the end. `r_multiple` is the result before fees in
-    units of the first risk, `reward_to_risk` what the plan promised. `signals` is JSON text of
-    [ts, pattern, side, strength] that made and accompanied it.
+    target, the first stop of a trade that was adopted at a start too; `last_stop` is where the stop
+    was at the end. `r_multiple` is the result before fees in units of the first risk,
+    `reward_to_risk` what the plan promised. `signals` is JSON text of [ts, pattern, side, strength]
+    that made and accompanied it.
     """
 
     instrument_id: InstrumentId = _NOWHERE
@@ -488,12 +489,13 @@ class ClosedTrade(Data):
         closed, plan = trade.closed, trade.plan
         planned: dict[str, Any] = {}
         if plan is not None:
-            risk = abs(plan.entry - plan.stop)
+            risk = 0 if plan.adopted else abs(plan.entry - plan.stop)
+            reward = abs(plan.target - plan.entry) if plan.target else math.nan
             planned = {
                 "planned_entry": plan.entry,
-                "first_stop": plan.stop,
+                "first_stop": 0 if plan.adopted else plan.stop,
                 "target": plan.target or 0,
-                "reward_to_risk": abs(plan.target - plan.entry) / risk if plan.target else math.nan,
+                "reward_to_risk": reward / risk if risk else math.nan,
                 "level": plan.level,
                 "score": trade.score,
                 "grade": trade.grade,

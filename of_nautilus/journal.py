@@ -2,8 +2,8 @@
 
 The files have the catalog's own layout, so `ParquetDataCatalog.query` and any Parquet reader read
 them. Every part is written to a temporary file that then takes its name: a crash leaves whole files
-only. What an earlier run wrote about the same time makes way for the later one; but what a live run
-has kept, no backtest removes. Live, a thread of its own writes: no order waits for the disk.
+only. What an earlier backtest wrote about the same time makes way for the later run; what a live
+run has kept, nothing removes. Live, a thread of its own writes: no order waits for the disk.
 """
 
 import os
@@ -161,7 +161,7 @@ class Parts:
     def store(self, taken: Rows, until: int) -> list[Path]:
         """Write rows in the order of `ts_init`; return the files.
 
-        Whatever an earlier run wrote about the time from the beginning `until` now is removed.
+        Whatever an earlier backtest wrote about the time from the beginning `until` now is removed.
         """
         written = []
         for (cls, instrument_id), rows in taken.items():
@@ -171,7 +171,9 @@ class Parts:
         for folder in self._folders:
             for old in folder.glob("*.parquet"):
                 begins, ends = old.stem.split("_")
-                if old not in self._mine and begins <= _stamp(until) and ends >= self._since:
+                overlaps = begins <= _stamp(until) and ends >= self._since
+                # A live node's stays: another one may keep its journal here at this moment.
+                if overlaps and old not in self._mine and not _is_live(old):
                     old.unlink()
         return written
 

@@ -23,6 +23,7 @@ import pandas as pd
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.data_topics import TopicCache
 from nautilus_trader.model.data import TradeTick
+from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.events import (
     OrderAccepted,
     OrderCanceled,
@@ -163,6 +164,8 @@ class OrderFlowStrategy(Strategy):
         for kind in self._listens_to():
             listen(self, kind, instrument_id)
         self._subscribe_trades(instrument_id)
+        if isinstance(self.config, OrderFlowStrategyConfig) and self.config.book:
+            self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP)
         self.msgbus.subscribe(f"events.position.{_EXTERNAL}", self.on_position_event)
         self._live = isinstance(self.clock, LiveClock)
         self._check_position(self._now())
@@ -326,7 +329,8 @@ class OrderFlowStrategy(Strategy):
         if self.manager is None:
             return
         if isinstance(data, FootprintBar):
-            self._do(self.manager.learn_bar(_bar(data)))
+            spread = self.manager.settings.risk.spread_ticks
+            self._do(self.manager.learn_bar(_bar(data, spread)))
         elif isinstance(data, SessionRoll):
             finished = _finished(data, self.manager) if data.volumes else None
             self._do(self.manager.learn_session(data.start, data.end, finished))
@@ -353,7 +357,18 @@ class OrderFlowStrategy(Strategy):
         self._update_equity()
         signals, self._at_close = self._at_close, []
         seen = [_seen(signal, data.low, data.high, data.close) for signal in signals]
-        self._do(self.manager.on_bar(_bar(data), seen))
+        self._do(self.manager.on_bar(_bar(data, self._spread()), seen))
+
+    def _spread(self) -> float:
+        """Return the book's spread in ticks, a tick at least; what the config says without one."""
+        assert self.manager is not None
+        if self.config.book:
+            book = self.cache.order_book(self.config.instrument_id)
+            bid, ask = (book.best_bid_price(), book.best_ask_price()) if book else (None, None)
+            if bid is not None and ask is not None:
+                step = self._instrument.price_increment.raw
+                return max(1.0, float(round((ask.raw - bid.raw) / step)))
+        return float(self.manager.settings.risk.spread_ticks)
 
     # -- order events -----------------------------------------------------------------------------
 
@@ -606,8 +621,8 @@ def _market(instrument: Any, scale: MarketScale) -> Market:
     )
 
 
-def _bar(data: FootprintBar) -> Bar:
-    return Bar(data.open_ts, data.close_ts, data.low, data.high, data.close, data.r1)
+def _bar(data: FootprintBar, spread: float) -> Bar:
+    return Bar(data.open_ts, data.close_ts, data.low, data.high, data.close, data.r1, spread)
 
 
 def _seen(signal: PatternSignal, low: int, high: int, last: int) -> Seen:

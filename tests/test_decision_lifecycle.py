@@ -738,7 +738,7 @@ def test_restart_without_a_saved_plan() -> None:
     trade = opened()
     adopted, commands = recover(State(), view(trade, 10))
     assert adopted.phase is Phase.POSITION_OPEN
-    assert adopted.plan == Plan(1, 10, 1000, 980, 1060)
+    assert adopted.plan == Plan(1, 10, 1000, 980, 1060, adopted=True)
     assert not any(isinstance(c, PlaceStop | ExitMarket) for c in commands)
     # A stop past the entry shows that it had been moved.
     trade.on(Kind.INIT_SAME, price=1015)

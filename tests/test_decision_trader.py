@@ -1,6 +1,7 @@
 """TradeManager: from signals and bars to commands, with a small venue on the other side."""
 
 import json
+import math
 import random
 from dataclasses import replace
 from decimal import Decimal
@@ -28,7 +29,9 @@ from of_nautilus.decision.orders import (
     QueryOrder,
     Role,
     SubmitEntry,
+    WorkingOrder,
 )
+from of_nautilus.decision.orders import Status as OrderStatus
 from of_nautilus.decision.records import (
     Bar,
     EntryPlanned,
@@ -468,6 +471,29 @@ def test_a_limit_entry_that_is_called_off() -> None:
     market = framed()
     market.bar(10_040, 10_050, 10_045)
     assert market.manager.call_off(market.ts, "paused") == []
+
+
+def test_what_an_adopted_trade_risked_at_first_is_not_known() -> None:
+    stop = WorkingOrder(7, Role.STOP, -1, 10, 10_100, status=OrderStatus.LIVE)
+    desk = Desk()
+    desk.carry_out(desk.manager.recover(VenueView(10, 10_000, 10_150, (stop,), desk.ts)))
+    assert desk.manager.state.phase is Phase.BREAK_EVEN
+    desk.bar(10_090, 10_150, 10_095)
+    (trade,) = desk.all(TradeClosed)
+    assert (trade.closed.reason, trade.pnl) == ("stop", 1_000)
+    assert math.isnan(trade.r_multiple)
+
+
+def test_a_wide_spread_costs() -> None:
+    spreads = RiskConfig(sizing="fixed", spread_ticks=6.0), RiskConfig(sizing="fixed")
+    costs = []
+    for risk in spreads:
+        desk = framed(TradeConfig(risk=risk))
+        desk.spread = risk.spread_ticks
+        desk.bar(10_001, 10_011, 10_005, ("absorption", 1, 80.0))
+        costs += [refused.refusal.reason for refused in desk.all(EntryRefused)]
+        costs += [planned.plan.cost for planned in desk.all(EntryPlanned)]
+    assert costs == ["cost", 1]
 
 
 def test_nothing_is_entered_while_it_stops() -> None:

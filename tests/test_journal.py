@@ -45,6 +45,18 @@ def test_what_a_live_run_kept_is_not_written_over(tmp_path: Path) -> None:
     assert told == ["live"] * 2 + ["backtest"] * 2 + ["live again"] * 2
 
 
+def test_two_nodes_keep_their_journals_in_one_folder(tmp_path: Path) -> None:
+    nodes = [Parts(tmp_path), Parts(tmp_path)]
+    for parts, ts in zip(nodes, (100, 150), strict=True):
+        parts.begin(ts, [MARKET], live=True)
+    for ts in range(200, 210):
+        parts = nodes[ts % 2]
+        what = ["first", "second"][ts % 2]
+        parts.add(JournalNote(ts_event=ts, ts_init=ts, instrument_id=MARKET, what=what))
+        parts.write(ts)
+    assert read_journal(tmp_path, JournalNote)["what"].tolist() == ["first", "second"] * 5
+
+
 def test_the_host_reads_what_a_live_run_kept(tmp_path: Path) -> None:
     kept(tmp_path, 100, "live", live=True)
     found = ParquetDataCatalog(tmp_path).custom_data(JournalNote)

@@ -102,6 +102,7 @@ def _adopt(work: TradeStep, view: VenueView) -> None:
         entry=view.entry,
         stop=stop if behind else view.entry - side,
         target=targets[0] if targets else None,
+        adopted=True,
     )
     phase = Phase.POSITION_OPEN if behind else Phase.BREAK_EVEN
     work.state = replace(work.state, phase=phase, plan=plan, stop=stop, closing="")

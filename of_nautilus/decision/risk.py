@@ -29,7 +29,8 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     `stops`: "level" (stop beyond the level and the noise, target at the next level), "frame" (10%
     of the value area beyond it, target at its other edge) or "percent" (0.3% and 0.6% of the
     price). `min_rr`: least reward to risk, >= 0. `max_cost_r`: largest cost as a share of the risk,
-    > 0, None to switch off. `sizing`: "fixed" (`fixed_qty` lots, >= 1) or "risk" (`risk_fraction`
+    > 0, None to switch off. `spread_ticks`: what is paid for the spread, ticks, >= 0, where no book
+    tells it. `sizing`: "fixed" (`fixed_qty` lots, >= 1) or "risk" (`risk_fraction`
     of equity in (0, 1], lost if the stop is hit). `max_notional`: largest entry in money, > 0, None
     for no limit: "risk" is cut to it, a "fixed" size above it is refused.
     """
@@ -37,6 +38,7 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     stops: str = "level"
     min_rr: float = 1.0
     max_cost_r: float | None = 0.25
+    spread_ticks: float = 1.0
     sizing: str = "risk"
     fixed_qty: int = 1
     risk_fraction: float = 0.005
@@ -49,6 +51,8 @@ class RiskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError(f"`min_rr` must be >= 0, was {self.min_rr}")
         if self.max_cost_r is not None and self.max_cost_r <= 0.0:
             raise ValueError(f"`max_cost_r` must be > 0 or None, was {self.max_cost_r}")
+        if self.spread_ticks < 0.0:
+            raise ValueError(f"`spread_ticks` must be >= 0, was {self.spread_ticks}")
         if self.sizing not in SIZINGS:
             raise ValueError(f"`sizing` must be one of {SIZINGS}, was {self.sizing!r}")
         if self.fixed_qty < 1:

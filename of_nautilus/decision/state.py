@@ -56,7 +56,8 @@ class Plan:
 
     `entry`: the price it was planned at; `limit`: whether it is sent as a limit order there, or at
     market. `target` None: no target. `r1` and `cost` in ticks at the time of the plan.
-    `expires_ns`: when an entry that has not filled is canceled.
+    `expires_ns`: when an entry that has not filled is canceled. `adopted`: made of what was found
+    at the venue, where nothing tells the first stop.
     """
 
     side: int
@@ -70,6 +71,7 @@ class Plan:
     cost: int = 0
     level: str = ""
     score: float = 0.0
+    adopted: bool = False
 
     def __post_init__(self) -> None:
         if self.side not in (1, -1):

@@ -110,7 +110,7 @@ class TradeManager:
         self._learned_end_ns: int | None = None
         self.price: int | None = None
         self.r1 = math.nan
-        self.spread = 1.0
+        self.spread = self.settings.risk.spread_ticks
         self.last_entry_ns: int | None = None
         self._taken_key = 0
         self._filled_key = 0
@@ -566,7 +566,9 @@ class TradeManager:
         qty = closed.sold_qty if closed.side < 0 else closed.bought_qty
         paid = closed.bought_sum if closed.side > 0 else -closed.sold_sum
         slippage = paid - closed.side * qty * ours.entry if ours is not None else 0
-        at_risk = abs(ours.entry - ours.stop) * qty if ours is not None else 0
+        # The first risk of a trade that was adopted is not known.
+        known = ours is not None and not ours.adopted
+        at_risk = abs(ours.entry - ours.stop) * qty if ours is not None and known else 0
         story = self._story if ours is not None else _Story()
         self._out.append(
             TradeClosed(
