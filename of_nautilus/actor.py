@@ -4,7 +4,6 @@ from typing import Any
 
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
-from nautilus_trader.model.enums import BookType
 
 from of_nautilus.config import OrderFlowActorConfig
 from of_nautilus.core.ticks import MarketScale
@@ -17,6 +16,7 @@ from of_nautilus.data import (
     SessionRoll,
     data_type,
     listen,
+    subscribe_book,
 )
 from of_nautilus.engine import BarClosed, Event, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.indicators.book import DeltaRows
@@ -57,7 +57,7 @@ class OrderFlowActor(Actor):
         self.subscribe_trade_ticks(self.config.instrument_id)
         if self.config.flow.book is not None:
             self._rows = DeltaRows(self._scale)
-            self.subscribe_order_book_deltas(self.config.instrument_id, BookType.L2_MBP)
+            subscribe_book(self, self.config.instrument_id)
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Decode a trade, and publish what the engine makes of it."""

@@ -16,6 +16,7 @@ from nautilus_trader.common.actor import Actor
 from nautilus_trader.core.data import Data
 from nautilus_trader.model.custom import customdataclass
 from nautilus_trader.model.data import DataType
+from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.identifiers import InstrumentId
 
 from of_nautilus.core.footprint import CELL_COLUMNS, ClosedBar
@@ -640,6 +641,13 @@ STRATEGY_TYPES = (
     ClosedTrade,
 )
 OPERATION_TYPES = (FeedStatus, OperatorCommand)
+
+
+def subscribe_book(component: Actor, instrument_id: InstrumentId) -> None:
+    """Subscribe a component to the changes of an instrument's book, by price level."""
+    # In a backtest the host asks for more, from the day's start, in words that pandas 3 deprecates.
+    now = {"from_day_start": False}
+    component.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP, params=now)
 
 
 def listen(component: Actor, cls: type[Any], instrument_id: InstrumentId) -> None:

@@ -23,7 +23,6 @@ import pandas as pd
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.common.data_topics import TopicCache
 from nautilus_trader.model.data import TradeTick
-from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.events import (
     OrderAccepted,
     OrderCanceled,
@@ -64,6 +63,7 @@ from of_nautilus.data import (
     TradeTransition,
     data_type,
     listen,
+    subscribe_book,
 )
 from of_nautilus.decision.framing import SessionProfile, freeze_session
 from of_nautilus.decision.orders import (
@@ -165,7 +165,7 @@ class OrderFlowStrategy(Strategy):
             listen(self, kind, instrument_id)
         self._subscribe_trades(instrument_id)
         if isinstance(self.config, OrderFlowStrategyConfig) and self.config.book:
-            self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP)
+            subscribe_book(self, instrument_id)
         self.msgbus.subscribe(f"events.position.{_EXTERNAL}", self.on_position_event)
         self._live = isinstance(self.clock, LiveClock)
         self._check_position(self._now())

@@ -8,11 +8,11 @@ import pandas as pd
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
-from nautilus_trader.model.enums import BookType, RecordFlag
+from nautilus_trader.model.enums import RecordFlag
 from nautilus_trader.model.identifiers import InstrumentId
 
 from of_nautilus.config import FeedGuardConfig
-from of_nautilus.data import LIVE, SUSPENDED, FeedStatus, data_type
+from of_nautilus.data import LIVE, SUSPENDED, FeedStatus, data_type, subscribe_book
 from of_nautilus.decision.feed import FeedChange, FeedWatch
 
 _LAST = int(RecordFlag.F_LAST)
@@ -41,7 +41,7 @@ class FeedGuard(Actor):
         instrument_id = self.config.instrument_id
         self.subscribe_trade_ticks(instrument_id)
         if self.config.book:
-            self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP)
+            subscribe_book(self, instrument_id)
         if isinstance(self.clock, LiveClock):
             loop = asyncio.get_running_loop()
             # The host's live timers run on a thread of their own.

@@ -18,10 +18,9 @@ import pandas as pd
 import pyarrow as pa
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
-from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.objects import FIXED_PRECISION
 
-from of_nautilus.data import JournalNote, data_type
+from of_nautilus.data import JournalNote, data_type, subscribe_book
 from of_nautilus.ingest.columns import Columns, DeltaColumns, TradeColumns
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.joining import HOUR_NS, join_files
@@ -66,7 +65,7 @@ class Recorder(Actor):
         self._size_unit = 10 ** (FIXED_PRECISION - self._instrument.size_precision)
         self.subscribe_trade_ticks(config.instrument_id)
         if config.book:
-            self.subscribe_order_book_deltas(config.instrument_id, BookType.L2_MBP)
+            subscribe_book(self, config.instrument_id)
         loop = asyncio.get_running_loop()
         # The host's live timers run on a thread of their own.
         self.clock.set_timer(

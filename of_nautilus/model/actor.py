@@ -7,14 +7,13 @@ vector for grid time t is published with the first event after t.
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.config import ActorConfig
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
-from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.identifiers import InstrumentId
 
 from of_nautilus.core.book import F_LAST
 from of_nautilus.core.record import Floats, Ints
 from of_nautilus.core.sessions import SessionClock
 from of_nautilus.core.ticks import MarketScale, whole_microseconds
-from of_nautilus.data import data_type
+from of_nautilus.data import data_type, subscribe_book
 from of_nautilus.errors import UserError
 from of_nautilus.indicators.base import SIDES
 from of_nautilus.indicators.book import DeltaRows
@@ -83,9 +82,7 @@ class FeatureActor(Actor):
         compile_steps()
         self.computer = FeatureComputer(self._scale, self._sampling, on_vectors=self._publish)
         self.subscribe_trade_ticks(instrument_id)
-        # In a backtest the host asks its catalog for more, in words that pandas 3 deprecates.
-        now = {"from_day_start": False}
-        self.subscribe_order_book_deltas(instrument_id, BookType.L2_MBP, params=now)
+        subscribe_book(self, instrument_id)
 
     def on_trade_tick(self, tick: TradeTick) -> None:
         """Decode a trade, and publish the vectors that it completes."""
