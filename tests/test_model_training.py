@@ -223,6 +223,16 @@ def test_probabilities_are_calibrated() -> None:
     assert abs(scale) < 0.06
 
 
+@pytest.mark.parametrize("center", [0.0, 3.0])
+def test_scores_that_mislead_give_the_base_rate(center) -> None:
+    rng = np.random.default_rng(4)
+    score = center + 0.01 * rng.normal(size=2_000)
+    up = (rng.random(2_000) < np.where(score < center, 0.7, 0.4)).astype(float)
+    scale, offset = training.platt(score, up)
+    assert scale == 0.0
+    assert 1 / (1 + np.exp(-offset)) == pytest.approx(up.mean(), abs=0.001)
+
+
 def test_the_forest_gives_lightgbms_bits(planted) -> None:
     data, results, _ = planted
     for model in results[-1].models.values():

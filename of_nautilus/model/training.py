@@ -139,7 +139,7 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
     """Return (scale, offset) that make raw scores probabilities, by Newton's method.
 
     Targets are smoothed as Platt (1999) does: (n+ + 1)/(n+ + 2) and 1/(n- + 2). Scores that do not
-    tell the classes apart get a scale near 0: the base rate.
+    tell the classes apart, or tell them the wrong way round, give the base rate whatever they are.
     """
     up = went_up > 0.5
     target = np.where(up, (up.sum() + 1) / (up.sum() + 2), 1 / ((~up).sum() + 2))
@@ -153,7 +153,11 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
         w = w + move
         if np.abs(move).max() < 1e-10:
             break
-    return max(float(w[0]), 0.0), float(w[1])
+    if w[0] <= 0:
+        # The offset found beside a slope that is dropped would be no base rate.
+        base = float(target.mean())
+        return 0.0, float(np.log(base / (1 - base)))
+    return float(w[0]), float(w[1])
 
 
 @dataclass(frozen=True)
