@@ -144,6 +144,45 @@ def test_no_label_reaches_over_the_end_of_a_session() -> None:
         assert np.isnan(barrier.target(name)[beyond]).all()
 
 
+def recorded(*spans: tuple[int, int]) -> np.ndarray:
+    """A book of two levels that speaks every second of each span and opens it with a snapshot."""
+    rows = []
+    for n, (first, last) in enumerate(spans):
+        bid, at = 60_000 + 600 * n, START + first * S
+        rows += [(4, 0, 0, 0, 32, n, at), (1, 1, bid, 5, 32, n, at), (1, 2, bid + 1, 5, 160, n, at)]
+        seconds = range(first + 1, last + 1)
+        rows += [(2, 1, bid, 5 + k % 3, 128, n, START + k * S) for k in seconds]
+    return np.array(rows, np.int64)
+
+
+@pytest.mark.parametrize("horizon", [60, 300])
+def test_no_label_reaches_into_a_time_without_data(horizon) -> None:
+    # The recorder was down twice; the second time it was quiet for no longer than markets are.
+    quotes = quotes_of(recorded((0, 400), (600, 1_000), (1_060, 1_500)), START + 2_000 * S)
+    at = np.arange(0, 2_000, 5)
+    found = labels.forward_returns(quotes.ts, quotes.mid, START + at * S, horizon * S, 0)
+    whole = (at + horizon <= 400) | ((at >= 600) & (at + horizon <= 1_500))
+    assert (~np.isnan(found)).tolist() == whole.tolist()
+    assert (np.abs(found[(at < 400) & whole]) < 1).all()
+
+
+def test_a_silence_over_midnight_is_told_by_the_day_that_ends_it() -> None:
+    day = 86_400
+    events = recorded((day - 500, day - 30), (day + 90, day + 200))
+    quotes = quotes_of(events, START + 2 * day * S - 1)
+    told = list(zip((quotes.ts - START).tolist(), (quotes.bid > 0).tolist(), strict=True))
+    assert told == [
+        ((day - 500) * S, True), (day * S, False), ((day + 90) * S, True),
+        ((day + 200) * S + 1, False),
+    ]  # fmt: skip
+    # What came after a day changes nothing in it.
+    before = quotes_of(events[events[:, 6] < START + day * S], START + day * S - 1)
+    assert before.ts.tolist() == quotes.ts[:1].tolist()
+    early = quotes_of(events[events[:, 6] < START + (day - 100) * S], START + day * S - 1)
+    assert early.bid[-1] == 0
+    assert early.ts[-1] < START + (day - 100) * S
+
+
 def test_the_triple_barrier_is_one_word_of_the_config(planted) -> None:
     data, results, _ = planted
     rows = data.rows.copy()
