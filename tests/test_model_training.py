@@ -20,6 +20,7 @@ from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
 from of_nautilus.model.forest import parse_forest
 from of_nautilus.model.prediction import Predictor
 from of_nautilus.model.quotes import Quotes, quotes_of
+from of_nautilus.model.validation import Fold
 from tests.test_model_features import SCALE, demo_events, events_of
 
 S = 1_000_000_000
@@ -233,6 +234,35 @@ def test_the_card_remembers_what_was_tried(planted, tmp_path) -> None:
     changed = [variant["config"]["train"] for variant in told["variants"]]
     assert [train["rounds"] for train in changed] == [60, 10, 60]
     assert "variants tried: 8" in (folder / "card.md").read_text()
+
+
+def test_a_day_of_the_tests_without_a_call_is_a_day_of_its_results() -> None:
+    n, known = 8 * 24, np.zeros(0, np.int64)
+    rows = np.full((n, COUNT), 0.5)
+    rows[:, INDEX["ofi_z_1m"]] = 2.0
+    data = dataset.Dataset(START + HOUR * np.arange(n), rows, Quotes(known, known, known))
+    # Hours of eight days, of which six are tested; the second of them and the last have no calls.
+    day = np.arange(n) // 24
+    earned = 3.0 + np.arange(n) % 24 / 12
+    p_up = np.where((day == 3) | (day == 7), 0.5, 0.9)
+    test = [np.arange(2 * 24, 5 * 24), np.arange(5 * 24, n)]
+    results = [
+        training.FoldResult(Fold(known, known, t), {}, {"p_up_1m": p_up[t], "p_up_5m": p_up[t]})
+        for t in test
+    ]
+    labelled = training.Labels({"p_up_5m": earned}, {}, {}, known)
+    each = float((earned[:24] - 0.5).sum())
+    for session, year in (("FULL_DAY", 365.0), ("09:30-16:00 UTC", 252.0)):
+        config = msgspec.structs.replace(
+            CONFIG, features=msgspec.structs.replace(CONFIG.features, session=session)
+        )
+        told, daily = card_._before_costs(data, labelled, config, results)
+        assert told["trades"] == 4 * 24
+        assert daily.sum() == pytest.approx(4 * each)
+        assert told["sharpe_after_spread"] == pytest.approx(metrics.sharpe(daily, year))
+        if session == "FULL_DAY":
+            assert daily.tolist() == pytest.approx([each, 0, each, each, each, 0])
+            assert told["days"] == 6
 
 
 def test_each_fold_speaks_from_its_test_on(planted, tmp_path) -> None:

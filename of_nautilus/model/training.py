@@ -13,11 +13,12 @@ import lightgbm
 import numpy as np
 
 from of_nautilus.core.record import Floats, Ints
-from of_nautilus.core.sessions import HOUR, MINUTE, SECOND, SessionClock
+from of_nautilus.core.sessions import HOUR, MINUTE, SECOND
 from of_nautilus.errors import UserError
 from of_nautilus.model import labels
 from of_nautilus.model.config import ModelConfig, TrainConfig
 from of_nautilus.model.dataset import Dataset
+from of_nautilus.model.days import session_ends
 from of_nautilus.model.features import INDEX, NAMES
 from of_nautilus.model.metrics import information_coefficient, ranks
 from of_nautilus.model.prediction import TARGETS
@@ -102,17 +103,6 @@ def barrier_width(data: Dataset, horizon: int, times: float) -> Floats:
     """Return barriers in basis points: `times` the volatility over `horizon`, or the spread."""
     volatility = data.rows[:, INDEX["rv_5m"]] * np.sqrt(horizon / (5 * MINUTE))
     return np.asarray(np.maximum(times * volatility, data.rows[:, INDEX["spread_bps"]]))
-
-
-def session_ends(ts: Ints, session: str) -> Ints:
-    """Return when the session of each time ends, ns."""
-    clock, ends, at = SessionClock(session), np.empty(len(ts), np.int64), 0
-    while at < len(ts):
-        _, end = clock.bounds(int(ts[at]))
-        after = int(np.searchsorted(ts, end))
-        ends[at:after] = end
-        at = after
-    return ends
 
 
 @dataclass(frozen=True)
