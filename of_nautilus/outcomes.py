@@ -105,8 +105,9 @@ def report_card(
 ) -> list[Cell]:
     """Return a cell for every pattern and horizon, patterns by name.
 
-    Signals for which R1 is not known, or whose horizon reaches beyond the session or the data, are
-    left out. A cell with fewer than 30 signals, or 10 clusters of them, makes no statement.
+    Signals for which R1 is not known, or whose horizon reaches beyond the session or into a time
+    without data, are left out. A cell with fewer than 30 signals, or 10 clusters of them, makes no
+    statement.
 
     Parameters
     ----------

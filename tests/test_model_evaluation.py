@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from of_nautilus.decision.gate import DayLedger, GateConfig, check_halt, record_trade
-from of_nautilus.model import features, labels, metrics, rule, validation
+from of_nautilus.model import evaluation, features, labels, metrics, rule, validation
 from of_nautilus.model.rule import MINUTE, Action, decide
 from tests.conftest import vectors
 
@@ -194,6 +195,33 @@ def test_metrics_by_hand() -> None:
     )
     assert (mean, days) == (0.75, 2)
     assert t == pytest.approx(0.75 / (0.25 * math.sqrt(2) / math.sqrt(2)))
+
+
+def test_a_day_without_a_trade_counts_in_the_sharpe_ratio() -> None:
+    rng = np.random.default_rng(1)
+    day = 86_400 * S
+    traded = np.sort(rng.choice(365, 40, replace=False))
+    pnl = rng.normal(3, 10, 40)
+    trades: list = [
+        SimpleNamespace(
+            quantity=1, side=1, lot=1.0, tick=1.0, entry=1e4, opened=int(d) * day + S,
+            closed=int(d) * day + 9 * S, pnl_ticks=float(p), fees=0.0, money="0",
+            signals="[[0]]", reason="time",
+        )
+        for d, p in zip(traded, pnl, strict=True)
+    ]  # fmt: skip
+    mids = SimpleNamespace(at=lambda ts: np.full(len(ts), np.nan))
+    results = np.zeros(365)
+    results[traded] = pnl
+    for session, year in (("FULL_DAY", 365.0), ("00:00-16:00 UTC", 252.0)):
+        told = evaluation.summary(trades, [], mids, np.arange(365), session)
+        assert told["days"] == 365
+        for name in ("sharpe_gross", "sharpe_net"):
+            assert told[name] == pytest.approx(metrics.sharpe(results, year))
+        assert told["losing_days"] == (pnl < 0).sum()
+    none = evaluation.summary([], [], mids, np.arange(365), "FULL_DAY")
+    assert (none["days"], none["losing_days"]) == (365, 0)
+    assert math.isnan(none["sharpe_net"])
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:

@@ -20,6 +20,7 @@ from of_nautilus.model.features import COUNT, FEATURES_HASH, INDEX
 from of_nautilus.model.forest import parse_forest
 from of_nautilus.model.prediction import Predictor
 from of_nautilus.model.quotes import Quotes, quotes_of
+from of_nautilus.model.validation import Fold
 from tests.test_model_features import SCALE, demo_events, events_of
 
 S = 1_000_000_000
@@ -144,6 +145,45 @@ def test_no_label_reaches_over_the_end_of_a_session() -> None:
         assert np.isnan(barrier.target(name)[beyond]).all()
 
 
+def recorded(*spans: tuple[int, int]) -> np.ndarray:
+    """A book of two levels that speaks every second of each span and opens it with a snapshot."""
+    rows = []
+    for n, (first, last) in enumerate(spans):
+        bid, at = 60_000 + 600 * n, START + first * S
+        rows += [(4, 0, 0, 0, 32, n, at), (1, 1, bid, 5, 32, n, at), (1, 2, bid + 1, 5, 160, n, at)]
+        seconds = range(first + 1, last + 1)
+        rows += [(2, 1, bid, 5 + k % 3, 128, n, START + k * S) for k in seconds]
+    return np.array(rows, np.int64)
+
+
+@pytest.mark.parametrize("horizon", [60, 300])
+def test_no_label_reaches_into_a_time_without_data(horizon) -> None:
+    # The recorder was down twice; the second time it was quiet for no longer than markets are.
+    quotes = quotes_of(recorded((0, 400), (600, 1_000), (1_060, 1_500)), START + 2_000 * S)
+    at = np.arange(0, 2_000, 5)
+    found = labels.forward_returns(quotes.ts, quotes.mid, START + at * S, horizon * S, 0)
+    whole = (at + horizon <= 400) | ((at >= 600) & (at + horizon <= 1_500))
+    assert (~np.isnan(found)).tolist() == whole.tolist()
+    assert (np.abs(found[(at < 400) & whole]) < 1).all()
+
+
+def test_a_silence_over_midnight_is_told_by_the_day_that_ends_it() -> None:
+    day = 86_400
+    events = recorded((day - 500, day - 30), (day + 90, day + 200))
+    quotes = quotes_of(events, START + 2 * day * S - 1)
+    told = list(zip((quotes.ts - START).tolist(), (quotes.bid > 0).tolist(), strict=True))
+    assert told == [
+        ((day - 500) * S, True), (day * S, False), ((day + 90) * S, True),
+        ((day + 200) * S + 1, False),
+    ]  # fmt: skip
+    # What came after a day changes nothing in it.
+    before = quotes_of(events[events[:, 6] < START + day * S], START + day * S - 1)
+    assert before.ts.tolist() == quotes.ts[:1].tolist()
+    early = quotes_of(events[events[:, 6] < START + (day - 100) * S], START + day * S - 1)
+    assert early.bid[-1] == 0
+    assert early.ts[-1] < START + (day - 100) * S
+
+
 def test_the_triple_barrier_is_one_word_of_the_config(planted) -> None:
     data, results, _ = planted
     rows = data.rows.copy()
@@ -196,6 +236,35 @@ def test_the_card_remembers_what_was_tried(planted, tmp_path) -> None:
     assert "variants tried: 8" in (folder / "card.md").read_text()
 
 
+def test_a_day_of_the_tests_without_a_call_is_a_day_of_its_results() -> None:
+    n, known = 8 * 24, np.zeros(0, np.int64)
+    rows = np.full((n, COUNT), 0.5)
+    rows[:, INDEX["ofi_z_1m"]] = 2.0
+    data = dataset.Dataset(START + HOUR * np.arange(n), rows, Quotes(known, known, known))
+    # Hours of eight days, of which six are tested; the second of them and the last have no calls.
+    day = np.arange(n) // 24
+    earned = 3.0 + np.arange(n) % 24 / 12
+    p_up = np.where((day == 3) | (day == 7), 0.5, 0.9)
+    test = [np.arange(2 * 24, 5 * 24), np.arange(5 * 24, n)]
+    results = [
+        training.FoldResult(Fold(known, known, t), {}, {"p_up_1m": p_up[t], "p_up_5m": p_up[t]})
+        for t in test
+    ]
+    labelled = training.Labels({"p_up_5m": earned}, {}, {}, known)
+    each = float((earned[:24] - 0.5).sum())
+    for session, year in (("FULL_DAY", 365.0), ("09:30-16:00 UTC", 252.0)):
+        config = msgspec.structs.replace(
+            CONFIG, features=msgspec.structs.replace(CONFIG.features, session=session)
+        )
+        told, daily = card_._before_costs(data, labelled, config, results)
+        assert told["trades"] == 4 * 24
+        assert daily.sum() == pytest.approx(4 * each)
+        assert told["sharpe_after_spread"] == pytest.approx(metrics.sharpe(daily, year))
+        if session == "FULL_DAY":
+            assert daily.tolist() == pytest.approx([each, 0, each, each, each, 0])
+            assert told["days"] == 6
+
+
 def test_each_fold_speaks_from_its_test_on(planted, tmp_path) -> None:
     data, results, card = planted
     for number, result in enumerate(results, 1):
@@ -221,6 +290,16 @@ def test_probabilities_are_calibrated() -> None:
     assert (scale, offset) == (pytest.approx(0.5, abs=0.06), pytest.approx(-0.2, abs=0.06))
     scale, offset = training.platt(score, up[::-1])
     assert abs(scale) < 0.06
+
+
+@pytest.mark.parametrize("center", [0.0, 3.0])
+def test_scores_that_mislead_give_the_base_rate(center) -> None:
+    rng = np.random.default_rng(4)
+    score = center + 0.01 * rng.normal(size=2_000)
+    up = (rng.random(2_000) < np.where(score < center, 0.7, 0.4)).astype(float)
+    scale, offset = training.platt(score, up)
+    assert scale == 0.0
+    assert 1 / (1 + np.exp(-offset)) == pytest.approx(up.mean(), abs=0.001)
 
 
 def test_the_forest_gives_lightgbms_bits(planted) -> None:

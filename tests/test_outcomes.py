@@ -285,7 +285,8 @@ def test_mid_prices_come_from_the_book(demo) -> None:
     for ts, (mid, spread) in list(by_time.items())[:: max(1, len(by_time) // 2000)]:
         (at,) = path.at(np.array([ts]))
         assert (path.mid[at], path.spread[at]) == (mid, spread)
-    assert path.spans.tolist() == [[path.ts[0], max(rows)[0]]]
+    last = delta_columns(market).ts_event[-1]
+    assert path.spans.tolist() == [[path.ts[0], (last + 500) // 1000 * 1000]]
 
 
 def test_quotes_come_first_and_trades_last(demo, tmp_path) -> None:
@@ -313,3 +314,38 @@ def test_quotes_come_first_and_trades_last(demo, tmp_path) -> None:
         if i == 0 or tuple(rows[i - 1, 1:]) != (b, a)
     ]
     assert isinstance(instrument, CryptoPerpetual)
+
+
+def quoted(folder, ts) -> PricePath:
+    """The path of a catalog with a quote at each time, in sessions of a day."""
+    bid = 20_000 + 2 * (np.arange(len(ts)) % 7)
+    size = np.ones(len(ts), np.int64)
+    with CatalogWriter(folder, demo_instrument()) as writer:
+        writer.write(QuoteColumns(1, 3, ts, ts, bid, bid + 1, size, size))
+    days = range(int(ts[0] // DAY), int(ts[-1] // DAY) + 1)
+    return read_path(Market(folder, demo_instrument()), [(d * DAY, (d + 1) * DAY) for d in days])
+
+
+def test_neither_signals_nor_chance_reach_into_a_time_without_data(tmp_path) -> None:
+    hours = [(0, 9), (12, 33), (36, 57), (60, 72)]
+    ts = np.concatenate([np.arange(a * 360, b * 360) for a, b in hours]) * 10 * SECOND + 5 * DAY
+    path = quoted(tmp_path, ts)
+    assert ((path.spans - 5 * DAY) / HOUR).round(2).tolist() == [list(span) for span in hours]
+    at = 5 * DAY + np.arange(8 * HOUR, 13 * HOUR, 5 * MINUTE)
+    found = [Found(Signal(int(t), Pattern.SWEEP, 1, 0, 50.0, {}), 8.0) for t in at]
+    picked = select(found, path, 30 * MINUTE, 0.0)
+    kept = picked.ts - 5 * DAY
+    assert kept[kept < 9 * HOUR].max() == 8 * HOUR + 25 * MINUTE
+    assert kept[kept > 9 * HOUR].min() == 12 * HOUR
+    begins = random_begins(picked, path, 30 * MINUTE, 500, np.random.default_rng(1)) - 5 * DAY
+    open_ = [(begins >= a * HOUR) & (begins <= b * HOUR - 30 * MINUTE) for a, b in hours]
+    assert np.any(open_, axis=0).all()
+
+
+def test_how_long_a_market_may_be_silent_follows_from_itself(tmp_path) -> None:
+    rng = np.random.default_rng(2)
+    ts = 5 * DAY + np.cumsum(rng.exponential(60 * SECOND, 2_000)).astype(np.int64)
+    ts[1_000:] += 6 * HOUR
+    assert np.diff(ts[:1_000]).max() > 5 * MINUTE
+    path = quoted(tmp_path, ts)
+    assert path.spans[:, 1].tolist() == pytest.approx([ts[999], ts[-1]], abs=1_000)

@@ -15,6 +15,7 @@ from of_nautilus.core.sessions import SECOND
 from of_nautilus.model import metrics
 from of_nautilus.model.config import ModelConfig
 from of_nautilus.model.dataset import Dataset
+from of_nautilus.model.days import days_a_year, days_of
 from of_nautilus.model.features import FEATURES_HASH, INDEX, NAMES
 from of_nautilus.model.metrics import Interval
 from of_nautilus.model.prediction import CARD_VERSION, TARGETS
@@ -159,11 +160,14 @@ def _before_costs(
 ) -> tuple[dict[str, Any], Floats]:
     """The rule's calls held for five minutes, at mids, one at a time: what there is to pay from.
 
-    And the results by day, basis points after the spread.
+    And the results by day, basis points after the spread: 0 on a day of the tests without a trade.
     """
+    session = config.features.session
+    day_of = days_of(data.ts, session)
+    tested = day_of[np.concatenate([result.fold.test for result in results])]
+    days = dict.fromkeys(np.unique(tested).tolist(), 0.0)
     hold = 300 * SECOND
     spread = data.rows[:, INDEX["spread_bps"]]
-    days: dict[int, float] = {}
     gross: list[float] = []
     paid: list[float] = []
     free = 0
@@ -179,9 +183,8 @@ def _before_costs(
             free = data.ts[row] + hold
             gross.append(side * float(move))
             paid.append(float(spread[row]))
-            day = int(data.ts[row] // (86_400 * SECOND))
-            days[day] = days.get(day, 0.0) + gross[-1] - paid[-1]
-    daily = np.array([days[day] for day in sorted(days)])
+            days[int(day_of[row])] += gross[-1] - paid[-1]
+    daily = np.array(list(days.values()))
     hits = float(np.mean(np.array(gross) > 0)) if gross else math.nan
     size = float(np.mean(np.abs(gross))) if gross else math.nan
     cost = float(np.nanmean(paid)) if paid else math.nan
@@ -194,7 +197,7 @@ def _before_costs(
             metrics.break_even_hit_rate(size, size, cost) if size > 0 and cost >= 0 else math.nan
         ),
         "days": len(daily),
-        "sharpe_after_spread": metrics.sharpe(daily, 365.0),
+        "sharpe_after_spread": metrics.sharpe(daily, days_a_year(session)),
         "max_drawdown_bps": metrics.max_drawdown(daily),
         "losing_days": metrics.losing_days(daily),
     }

@@ -131,7 +131,7 @@ def write_run(config: ModelConfig, run: Run) -> list[tuple[int, int]]:
     end = (run.days[-1] + 1) * DAY - 1
     events = read_events(config.catalog, config.instrument_id, scale, run.start, end)
     ts, rows = compute(events, scale, config.features)
-    quotes = quotes_of(events)
+    quotes = quotes_of(events, end)
     done = []
     for day in run.days:
         chosen = ts // DAY == day

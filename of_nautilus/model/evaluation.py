@@ -28,14 +28,16 @@ from nautilus_trader.model.objects import Money
 from nautilus_trader.persistence.catalog import ParquetDataCatalog
 
 from of_nautilus.core.record import Floats, Ints
-from of_nautilus.core.sessions import DAY, SECOND
+from of_nautilus.core.sessions import SECOND
 from of_nautilus.data import ClosedTrade, JournalNote
 from of_nautilus.errors import UserError
 from of_nautilus.model import metrics
 from of_nautilus.model.actor import FeatureActor, FeatureActorConfig
 from of_nautilus.model.config import EvaluateConfig, ModelConfig
+from of_nautilus.model.days import days_a_year, days_of
 from of_nautilus.model.labels import MS, mid_as_of
 from of_nautilus.model.metrics import Interval, mean_interval
+from of_nautilus.model.prediction import read_card
 from of_nautilus.model.strategy import MicrostructureStrategy, MicrostructureStrategyConfig
 
 MARKOUTS_S = (1, 5, 60)
@@ -150,8 +152,9 @@ def run_case(config: ModelConfig, case: Case) -> dict[str, Any]:
         notes: list[JournalNote] = []
         engine.kernel.msgbus.subscribe("data.JournalNote*", notes.append)
         engine.run()
-        quotes = _Mids(config)
-        told = summary(strategy.trades, notes, quotes)
+        market = _Past(config)
+        since = min(entry["since"] for entry in read_card(folder)["models"])
+        told = summary(strategy.trades, notes, market, market.days(since), config.features.session)
     finally:
         engine.dispose()
     return {
@@ -164,25 +167,33 @@ def run_case(config: ModelConfig, case: Case) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class _Mids:
-    """Mids over time, as `of-nautilus features` left them."""
+class _Past:
+    """Days and mids over time, as `of-nautilus features` left them."""
 
     def __init__(self, config: ModelConfig) -> None:
         from of_nautilus.model.dataset import read_features
 
-        quotes = read_features(config).quotes
-        self._ts, self._mid = quotes.ts, quotes.mid
+        data = read_features(config)
+        self._ts, self._mid = data.quotes.ts, data.quotes.mid
+        self._sampled, self._session = data.ts, config.features.session
 
     def at(self, ts: Ints) -> Floats:
         """Return the mids in force, ticks."""
         return mid_as_of(self._ts, self._mid, ts)
 
+    def days(self, since: int) -> Ints:
+        """Return the days with data from a time on."""
+        return np.unique(days_of(self._sampled[self._sampled >= since], self._session))
 
-def summary(trades: list[ClosedTrade], notes: list[JournalNote], mids: Any) -> dict[str, Any]:
+
+def summary(
+    trades: list[ClosedTrade], notes: list[JournalNote], mids: Any, tested: Ints, session: str
+) -> dict[str, Any]:
     """Return what a run's calls and trades came to; all in basis points of the entry's price.
 
-    `hit_rate` counts trades that earned before fees, and `break_even_hit_rate` is what it would
-    have to be: (mean loss + fees) / (mean win + mean loss).
+    `tested` holds the days on which the rule could trade (see `days_of`); those without a trade
+    came to 0. `hit_rate` counts trades that earned before fees, and `break_even_hit_rate` is what
+    it would have to be: (mean loss + fees) / (mean win + mean loss).
     """
     planned = {n.ts_event: json.loads(n.numbers) for n in notes if n.what == "call_planned"}
     refused = Counter(n.reason.split()[-1] for n in notes if n.what == "call_refused")
@@ -198,9 +209,10 @@ def summary(trades: list[ClosedTrade], notes: list[JournalNote], mids: Any) -> d
     calls = [planned.get(json.loads(t.signals)[0][0]) for t in held]
     decided = np.array([(c["bid"] + c["ask"]) / 2 if c else math.nan for c in calls])
     slippage = side * (entry - decided) / decided * 1e4
-    days = np.array([t.closed // DAY for t in held], np.int64)
+    closed = days_of(np.array([t.closed for t in held], np.int64), session)
+    days = np.union1d(tested, closed)
     daily = {
-        name: np.array([float(part[days == day].sum()) for day in np.unique(days)])
+        name: np.bincount(np.searchsorted(days, closed), part, len(days))
         for name, part in (("gross", gross), ("net", net))
     }
     wins, losses = gross[gross > 0], -gross[gross <= 0]
@@ -223,9 +235,9 @@ def summary(trades: list[ClosedTrade], notes: list[JournalNote], mids: Any) -> d
         "slippage_bps": _mean(slippage),
         "held_s": _mean(np.array([(t.closed - t.opened) / SECOND for t in held])),
         "exits": dict(Counter(t.reason for t in held)),
-        "days": len(np.unique(days)),
-        "sharpe_gross": metrics.sharpe(daily["gross"], 365.0),
-        "sharpe_net": metrics.sharpe(daily["net"], 365.0),
+        "days": len(days),
+        "sharpe_gross": metrics.sharpe(daily["gross"], days_a_year(session)),
+        "sharpe_net": metrics.sharpe(daily["net"], days_a_year(session)),
         "max_drawdown_bps": metrics.max_drawdown(net),
         "losing_days": metrics.losing_days(daily["net"]),
     }  # fmt: skip

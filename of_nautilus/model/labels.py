@@ -2,7 +2,7 @@
 
 The mid is taken as of a time: the last book at or before it. A label begins when a decision could
 have reached the venue, `delay` after its features were known, and there is none where the book was
-lost or a session ended before the label did.
+lost, nothing was recorded (see `quotes`) or a session ended before the label did.
 """
 
 import numpy as np

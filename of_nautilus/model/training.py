@@ -13,11 +13,12 @@ import lightgbm
 import numpy as np
 
 from of_nautilus.core.record import Floats, Ints
-from of_nautilus.core.sessions import HOUR, MINUTE, SECOND, SessionClock
+from of_nautilus.core.sessions import HOUR, MINUTE, SECOND
 from of_nautilus.errors import UserError
 from of_nautilus.model import labels
 from of_nautilus.model.config import ModelConfig, TrainConfig
 from of_nautilus.model.dataset import Dataset
+from of_nautilus.model.days import session_ends
 from of_nautilus.model.features import INDEX, NAMES
 from of_nautilus.model.metrics import information_coefficient, ranks
 from of_nautilus.model.prediction import TARGETS
@@ -104,17 +105,6 @@ def barrier_width(data: Dataset, horizon: int, times: float) -> Floats:
     return np.asarray(np.maximum(times * volatility, data.rows[:, INDEX["spread_bps"]]))
 
 
-def session_ends(ts: Ints, session: str) -> Ints:
-    """Return when the session of each time ends, ns."""
-    clock, ends, at = SessionClock(session), np.empty(len(ts), np.int64), 0
-    while at < len(ts):
-        _, end = clock.bounds(int(ts[at]))
-        after = int(np.searchsorted(ts, end))
-        ends[at:after] = end
-        at = after
-    return ends
-
-
 @dataclass(frozen=True)
 class Model:
     """One grown and calibrated model."""
@@ -139,7 +129,7 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
     """Return (scale, offset) that make raw scores probabilities, by Newton's method.
 
     Targets are smoothed as Platt (1999) does: (n+ + 1)/(n+ + 2) and 1/(n- + 2). Scores that do not
-    tell the classes apart get a scale near 0: the base rate.
+    tell the classes apart, or tell them the wrong way round, give the base rate whatever they are.
     """
     up = went_up > 0.5
     target = np.where(up, (up.sum() + 1) / (up.sum() + 2), 1 / ((~up).sum() + 2))
@@ -153,7 +143,11 @@ def platt(score: Floats, went_up: Floats) -> tuple[float, float]:
         w = w + move
         if np.abs(move).max() < 1e-10:
             break
-    return max(float(w[0]), 0.0), float(w[1])
+    if w[0] <= 0:
+        # The offset found beside a slope that is dropped would be no base rate.
+        base = float(target.mean())
+        return 0.0, float(np.log(base / (1 - base)))
+    return float(w[0]), float(w[1])
 
 
 @dataclass(frozen=True)
