@@ -197,6 +197,18 @@ def test_metrics_by_hand() -> None:
     assert t == pytest.approx(0.75 / (0.25 * math.sqrt(2) / math.sqrt(2)))
 
 
+def test_fees_are_held_against_what_a_contract_is_worth() -> None:
+    trade = SimpleNamespace(
+        quantity=2, side=1, lot=1.0, tick=0.25, entry=20_000.0, opened=S, closed=9 * S,
+        pnl_ticks=4.0, fees="20", money="180", signals="[[0]]", reason="time",
+    )  # fmt: skip
+    mids = SimpleNamespace(at=lambda ts: np.full(len(ts), np.nan))
+    told = evaluation.summary([trade], [], mids, np.arange(1), "FULL_DAY", 50.0)
+    # Two contracts of 50 times 5,000 are worth half a million.
+    assert told["fees_paid_bps"] == pytest.approx(0.4)
+    assert told["net_bps"]["value"] == pytest.approx(2.0 - 0.4)
+
+
 def test_a_day_without_a_trade_counts_in_the_sharpe_ratio() -> None:
     rng = np.random.default_rng(1)
     day = 86_400 * S
@@ -214,12 +226,12 @@ def test_a_day_without_a_trade_counts_in_the_sharpe_ratio() -> None:
     results = np.zeros(365)
     results[traded] = pnl
     for session, year in (("FULL_DAY", 365.0), ("00:00-16:00 UTC", 252.0)):
-        told = evaluation.summary(trades, [], mids, np.arange(365), session)
+        told = evaluation.summary(trades, [], mids, np.arange(365), session, 1.0)
         assert told["days"] == 365
         for name in ("sharpe_gross", "sharpe_net"):
             assert told[name] == pytest.approx(metrics.sharpe(results, year))
         assert told["losing_days"] == (pnl < 0).sum()
-    none = evaluation.summary([], [], mids, np.arange(365), "FULL_DAY")
+    none = evaluation.summary([], [], mids, np.arange(365), "FULL_DAY", 1.0)
     assert (none["days"], none["losing_days"]) == (365, 0)
     assert math.isnan(none["sharpe_net"])
 

@@ -154,7 +154,14 @@ def run_case(config: ModelConfig, case: Case) -> dict[str, Any]:
         engine.run()
         market = _Past(config)
         since = min(entry["since"] for entry in read_card(folder)["models"])
-        told = summary(strategy.trades, notes, market, market.days(since), config.features.session)
+        told = summary(
+            strategy.trades,
+            notes,
+            market,
+            market.days(since),
+            config.features.session,
+            float(instrument.multiplier),
+        )
     finally:
         engine.dispose()
     return {
@@ -187,9 +194,16 @@ class _Past:
 
 
 def summary(
-    trades: list[ClosedTrade], notes: list[JournalNote], mids: Any, tested: Ints, session: str
+    trades: list[ClosedTrade],
+    notes: list[JournalNote],
+    mids: Any,
+    tested: Ints,
+    session: str,
+    multiplier: float,
 ) -> dict[str, Any]:
     """Return what a run's calls and trades came to; all in basis points of the entry's price.
+
+    A price times a size is worth `multiplier` of it in money.
 
     `tested` holds the days on which the rule could trade (see `days_of`); those without a trade
     came to 0. `hit_rate` counts trades that earned before fees, and `break_even_hit_rate` is what
@@ -199,7 +213,7 @@ def summary(
     refused = Counter(n.reason.split()[-1] for n in notes if n.what == "call_refused")
     # An entry that filled after it had been given up is closed at once, and is no call's trade.
     held = [trade for trade in trades if trade.quantity and trade.side]
-    value = np.array([t.quantity * t.lot * t.tick * t.entry for t in held])
+    value = multiplier * np.array([t.quantity * t.lot * t.tick * t.entry for t in held])
     side = np.array([t.side for t in held], np.int64)
     entry = np.array([t.entry for t in held])
     opened = np.array([t.opened for t in held], np.int64)
