@@ -191,6 +191,61 @@ def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
     assert seen > 20
 
 
+def market(seed: int, n: int, start: int, seconds: int) -> tuple[Any, Any, Any, Any]:
+    """Even trades at a spread of one tick, with long runs of one side, some of them large."""
+    rng = np.random.default_rng(seed)
+    ts = start + np.sort(rng.integers(0, seconds * 10**6, n)) * 1000
+    side = np.where(rng.random(n) < 0.5 + 0.2 * np.sin(np.arange(n) / 700), 1, -1).astype(np.int8)
+    price = 10_000 + np.cumsum(rng.choice([-1, 0, 1], n, p=[0.15, 0.7, 0.15])) + (side > 0)
+    size = 1 + rng.geometric(0.2, n) * rng.choice([1, 10], n, p=[0.95, 0.05])
+    return ts, price, size, side
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one by one", "all at once"])
+def test_every_cvd_of_the_default_config_equals_a_plain_sum(whole: bool) -> None:
+    midnight = 1_700_006_400 * SECOND
+    trades = market(3, 24_000, midnight - 90 * MINUTE, 3 * 3600)
+    engine = FlowEngine(SCALE)
+    events = engine.run_trades(*trades) if whole else stream(engine, trades)
+    ts, _, size, side = trades
+    bars = [event.bar for event in events if isinstance(event, BarClosed)]
+    assert len(bars) == 179
+    for bar in bars:
+        start = midnight if bar.open_ts >= midnight else 0
+        counted = (ts >= start) & (ts < bar.close_ts)
+        assert bar.cvd == int((size * side)[counted].sum())
+    assert engine.cvd == int((size * side)[ts >= midnight].sum())
+    # Fewer than without a hold: some were broken.
+    assert 10 < _row_absorptions(events) < _row_absorptions(_without_a_hold(trades))
+
+
+def _row_absorptions(events: list[Event]) -> int:
+    return sum(signal.reasons.get("method") == 2 for signal in signals_of(events))
+
+
+def _without_a_hold(trades: Any) -> list[Event]:
+    config = FlowConfig(absorption=AbsorptionConfig(hold_s=0.0))
+    return FlowEngine(SCALE, config).run_trades(*trades)
+
+
+@nojit
+@pytest.mark.parametrize("hold_s", [0.0, 5.0])
+def test_the_cvd_goes_on_where_price_breaks_a_held_absorption(hold_s: float) -> None:
+    absorption = AbsorptionConfig(
+        min_volume=0.02, big_trade=0.01, min_attempts=2, max_displacement_ticks=1, hold_s=hold_s
+    )
+    engine = FlowEngine(SCALE, FlowConfig(absorption=absorption, **SOURCE))
+    day = 1_700_006_400 * SECOND
+    told, cvds = [], []
+    # Two sales at a row, below which price falls before they have held for 5 seconds.
+    sold = [(1, 100, 15), (4, 100, 15), (5, 97, 1), (12, 97, 1), (13, 97, 1)]
+    for second, price, size in sold:
+        told += engine.on_trade(day + second * SECOND, price, size, -1)
+        cvds.append(engine.cvd)
+    assert len(list(signals_of(told))) == (hold_s == 0)
+    assert cvds == [-15, -30, -31, -32, -33]
+
+
 @pytest.mark.parametrize("bar", [b for b in BarType if b != BarType.TIME])
 def test_counted_bars_close_on_the_trade_that_fills_them(bar: BarType) -> None:
     config = next(c for c in CONFIGS if c.bar == bar and c is not ROBUST)

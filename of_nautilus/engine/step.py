@@ -258,8 +258,10 @@ def do_next(state, ts, closed):  # type: ignore[no-untyped-def]
         elif due >= engine.session_end:
             return 4
         else:
-            delta.anchor(engine.cvd, due)
-            engine.cvd_end = due + 86_400_000_000_000
+            # A hold that price broke leaves its time behind, at which nothing is due.
+            if due >= engine.cvd_end:
+                delta.anchor(engine.cvd, due)
+                engine.cvd_end = due + 86_400_000_000_000
             set_next_event(engine)
     return 0
 
