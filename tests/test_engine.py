@@ -1,6 +1,7 @@
 """The engine: the same whatever drives it, exact against a recount, safe against bad data."""
 
 from collections import defaultdict
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.core.sessions import MINUTE, SECOND
+from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine import (
     BarClosed,
@@ -23,11 +24,13 @@ from of_nautilus.engine import (
     VpinConfig,
     signals_of,
 )
+from of_nautilus.engine.config import CvdResets
 from of_nautilus.patterns.absorption import AbsorptionConfig
 from of_nautilus.patterns.initiative import InitiativeConfig
 from of_nautilus.patterns.signal import signals_digest
 from of_nautilus.patterns.sweep import SweepConfig
 from of_nautilus.patterns.thresholds import Rules, Thresholds
+from tests.conftest import vectors
 
 SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
 SOURCE: dict[str, Any] = {"rules": Rules.SOURCE, "thresholds": Thresholds.ABSOLUTE}
@@ -226,6 +229,31 @@ def _row_absorptions(events: list[Event]) -> int:
 def _without_a_hold(trades: Any) -> list[Event]:
     config = FlowConfig(absorption=AbsorptionConfig(hold_s=0.0))
     return FlowEngine(SCALE, config).run_trades(*trades)
+
+
+@nojit
+@pytest.mark.parametrize("whole", [False, True], ids=["one by one", "all at once"])
+@pytest.mark.parametrize(
+    "session", ["FULL_DAY", "4h", "30min", "18:00-17:00 America/New_York", "NY_CASH"]
+)
+def test_a_cvd_of_the_utc_day_starts_anew_at_midnight(session: str, whole: bool) -> None:
+    record = vectors("v02_delta_footprint")["cvd_reset"]
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(session=session, cvd_reset=CvdResets.UTC_DAY))
+    found, anchors = [], []
+    for i, (when, change) in enumerate(record["inputs"]["bar_delta"]):
+        ts = int(datetime.fromisoformat(when).timestamp()) * SECOND
+        if session == "NY_CASH":  # which is closed at midnight
+            ts += 15 * HOUR - ts % DAY + i
+        trade = ts, 100, abs(change), 1 if change > 0 else -1
+        if whole:
+            one, side = np.array([trade[:3]]), np.array([trade[3]], np.int8)
+            engine.run_trades(*one.T, side)
+        else:
+            engine.on_trade(*trade)
+        found.append(engine.cvd)
+        anchors.append(int(engine._state[0].cvd.anchor_ts) == ts - ts % DAY)
+    assert found == record["expected"]["utc_day"]
+    assert all(anchors)
 
 
 @nojit
