@@ -129,6 +129,14 @@ def test_a_prefix_is_the_whole_cut_there_and_goes_on_saved_and_loaded(seed: int,
     assert second.bars_sha256 == straight.bars_sha256
 
 
+@nojit
+def test_a_choice_by_name_is_the_choice() -> None:
+    named = FlowConfig(bar="tick", cvd_reset="utc_day", rules="source", thresholds="absolute")
+    assert named == FlowConfig(bar=BarType.TICK, cvd_reset=CvdResets.UTC_DAY, **SOURCE)
+    assert named.cvd_reset is CvdResets.UTC_DAY
+    assert named.rules is Rules.SOURCE
+
+
 def test_load_refuses_another_config() -> None:
     with pytest.raises(ValueError, match="`saved` must come from"):
         FlowEngine(SCALE, BUSY).load(FlowEngine(SCALE).save())
@@ -398,6 +406,7 @@ def test_a_bar_wider_than_its_window_loses_nothing() -> None:
         ({"ticks_per_row": 0}, "ticks_per_row"),
         ({"windows_s": (0.0,)}, "windows_s"),
         ({"session": "MOON"}, "spec"),
+        ({"cvd_reset": "weekly"}, "cvd_reset"),
     ],
 )
 def test_bad_parameters_are_named(fields: dict[str, Any], name: str) -> None:
