@@ -114,6 +114,16 @@ def test_one_at_a_time_equals_all_at_once(config: FlowConfig, seed: int) -> None
     assert one.bars_sha256 == many.bars_sha256
 
 
+def test_one_order_that_makes_many_bars_tells_no_usual_size() -> None:
+    engine = FlowEngine(SCALE, FlowConfig(bar=BarType.TICK, bar_size=1))
+    start = 1_700_000_000 * SECOND
+    for i in range(40):
+        engine.on_trade(start, 600_000 + i, 5, 1)
+    assert engine.bar_count == 40
+    closed = [e for i in (1, 2) for e in engine.on_trade(start + i, 600_000, 5, -1)]
+    assert [e.units and e.units.b95 for e in closed if isinstance(e, BarClosed)] == [200.0, 200.0]
+
+
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), cut=st.integers(1, 399))
 def test_a_prefix_is_the_whole_cut_there_and_goes_on_saved_and_loaded(seed: int, cut: int) -> None:
