@@ -89,6 +89,33 @@ def test_ring_of_quotes_grows_for_a_long_lag() -> None:
 
 
 @pytest.mark.nojit
+@pytest.mark.parametrize("lag", [0, 400_000_000])
+def test_a_trade_after_many_newer_quotes_meets_the_one_of_its_own_time(lag: int) -> None:
+    state, ring = tape.new_tape(quote_lag=lag, capacity=4)
+    for price in (100, 101):  # up, says the tick rule
+        tape.step_tape(state, ring, 0, price, 0)
+    for k in range(1_000):
+        bid = 100 if k < 500 else 90
+        while tape.step_quote(state, ring, k * 1_000_000, bid, bid + 4) < 0:
+            ring = tape.grow_quotes(state, ring)
+    assert tape.step_tape(state, ring, 499_000_000 + lag, 101, 0) == -1
+    assert tape.step_tape(state, ring, 500_000_000 + lag, 101, 0) == 1
+    assert state[0].by_quote == 2
+
+
+def test_quotes_of_one_time_without_end_are_not_all_kept() -> None:
+    state, ring = tape.new_tape()
+    at = np.zeros(200_000, np.int64)
+    quotes = at, at + 100, at + 102
+    trade = np.zeros(1, np.int64), np.full(1, 100, np.int64), sides([0])
+    found = sides([0])
+    while not tape.run_tape(state, ring, *trade, *(q[state[0].quotes :] for q in quotes), found):
+        ring = tape.grow_quotes(state, ring)
+    assert len(ring) == tape.LATE_QUOTES
+    assert state[0].quotes == len(at)
+
+
+@pytest.mark.nojit
 def test_sessions_and_unknown_sides() -> None:
     for forgets in (False, True):
         state, ring = tape.new_tape(reset_on_session=forgets)

@@ -1,6 +1,7 @@
 """The engine: the same whatever drives it, exact against a recount, safe against bad data."""
 
 from collections import defaultdict
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from of_nautilus.core.sessions import MINUTE, SECOND
+from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine import (
     BarClosed,
@@ -23,11 +24,13 @@ from of_nautilus.engine import (
     VpinConfig,
     signals_of,
 )
+from of_nautilus.engine.config import CvdResets
 from of_nautilus.patterns.absorption import AbsorptionConfig
 from of_nautilus.patterns.initiative import InitiativeConfig
 from of_nautilus.patterns.signal import signals_digest
 from of_nautilus.patterns.sweep import SweepConfig
 from of_nautilus.patterns.thresholds import Rules, Thresholds
+from tests.conftest import vectors
 
 SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
 SOURCE: dict[str, Any] = {"rules": Rules.SOURCE, "thresholds": Thresholds.ABSOLUTE}
@@ -111,6 +114,16 @@ def test_one_at_a_time_equals_all_at_once(config: FlowConfig, seed: int) -> None
     assert one.bars_sha256 == many.bars_sha256
 
 
+def test_one_order_that_makes_many_bars_tells_no_usual_size() -> None:
+    engine = FlowEngine(SCALE, FlowConfig(bar=BarType.TICK, bar_size=1))
+    start = 1_700_000_000 * SECOND
+    for i in range(40):
+        engine.on_trade(start, 600_000 + i, 5, 1)
+    assert engine.bar_count == 40
+    closed = [e for i in (1, 2) for e in engine.on_trade(start + i, 600_000, 5, -1)]
+    assert [e.units and e.units.b95 for e in closed if isinstance(e, BarClosed)] == [200.0, 200.0]
+
+
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), cut=st.integers(1, 399))
 def test_a_prefix_is_the_whole_cut_there_and_goes_on_saved_and_loaded(seed: int, cut: int) -> None:
@@ -124,6 +137,14 @@ def test_a_prefix_is_the_whole_cut_there_and_goes_on_saved_and_loaded(seed: int,
     assert prefix + rest == whole
     assert second.state_sha256 == straight.state_sha256
     assert second.bars_sha256 == straight.bars_sha256
+
+
+@nojit
+def test_a_choice_by_name_is_the_choice() -> None:
+    named = FlowConfig(bar="tick", cvd_reset="utc_day", rules="source", thresholds="absolute")
+    assert named == FlowConfig(bar=BarType.TICK, cvd_reset=CvdResets.UTC_DAY, **SOURCE)
+    assert named.cvd_reset is CvdResets.UTC_DAY
+    assert named.rules is Rules.SOURCE
 
 
 def test_load_refuses_another_config() -> None:
@@ -189,6 +210,86 @@ def test_cvd_is_the_sum_of_the_bar_deltas_of_its_session() -> None:
             assert event.bar.cvd == running
             seen += 1
     assert seen > 20
+
+
+def market(seed: int, n: int, start: int, seconds: int) -> tuple[Any, Any, Any, Any]:
+    """Even trades at a spread of one tick, with long runs of one side, some of them large."""
+    rng = np.random.default_rng(seed)
+    ts = start + np.sort(rng.integers(0, seconds * 10**6, n)) * 1000
+    side = np.where(rng.random(n) < 0.5 + 0.2 * np.sin(np.arange(n) / 700), 1, -1).astype(np.int8)
+    price = 10_000 + np.cumsum(rng.choice([-1, 0, 1], n, p=[0.15, 0.7, 0.15])) + (side > 0)
+    size = 1 + rng.geometric(0.2, n) * rng.choice([1, 10], n, p=[0.95, 0.05])
+    return ts, price, size, side
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["one by one", "all at once"])
+def test_every_cvd_of_the_default_config_equals_a_plain_sum(whole: bool) -> None:
+    midnight = 1_700_006_400 * SECOND
+    trades = market(3, 24_000, midnight - 90 * MINUTE, 3 * 3600)
+    engine = FlowEngine(SCALE)
+    events = engine.run_trades(*trades) if whole else stream(engine, trades)
+    ts, _, size, side = trades
+    bars = [event.bar for event in events if isinstance(event, BarClosed)]
+    assert len(bars) == 179
+    for bar in bars:
+        start = midnight if bar.open_ts >= midnight else 0
+        counted = (ts >= start) & (ts < bar.close_ts)
+        assert bar.cvd == int((size * side)[counted].sum())
+    assert engine.cvd == int((size * side)[ts >= midnight].sum())
+    # Fewer than without a hold: some were broken.
+    assert 10 < _row_absorptions(events) < _row_absorptions(_without_a_hold(trades))
+
+
+def _row_absorptions(events: list[Event]) -> int:
+    return sum(signal.reasons.get("method") == 2 for signal in signals_of(events))
+
+
+def _without_a_hold(trades: Any) -> list[Event]:
+    config = FlowConfig(absorption=AbsorptionConfig(hold_s=0.0))
+    return FlowEngine(SCALE, config).run_trades(*trades)
+
+
+@nojit
+@pytest.mark.parametrize("whole", [False, True], ids=["one by one", "all at once"])
+@pytest.mark.parametrize(
+    "session", ["FULL_DAY", "4h", "30min", "18:00-17:00 America/New_York", "NY_CASH"]
+)
+def test_a_cvd_of_the_utc_day_starts_anew_at_midnight(session: str, whole: bool) -> None:
+    record = vectors("v02_delta_footprint")["cvd_reset"]
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(session=session, cvd_reset=CvdResets.UTC_DAY))
+    found, anchors = [], []
+    for i, (when, change) in enumerate(record["inputs"]["bar_delta"]):
+        ts = int(datetime.fromisoformat(when).timestamp()) * SECOND
+        if session == "NY_CASH":  # which is closed at midnight
+            ts += 15 * HOUR - ts % DAY + i
+        trade = ts, 100, abs(change), 1 if change > 0 else -1
+        if whole:
+            one, side = np.array([trade[:3]]), np.array([trade[3]], np.int8)
+            engine.run_trades(*one.T, side)
+        else:
+            engine.on_trade(*trade)
+        found.append(engine.cvd)
+        anchors.append(int(engine._state[0].cvd.anchor_ts) == ts - ts % DAY)
+    assert found == record["expected"]["utc_day"]
+    assert all(anchors)
+
+
+@nojit
+@pytest.mark.parametrize("hold_s", [0.0, 5.0])
+def test_the_cvd_goes_on_where_price_breaks_a_held_absorption(hold_s: float) -> None:
+    absorption = AbsorptionConfig(
+        min_volume=0.02, big_trade=0.01, min_attempts=2, max_displacement_ticks=1, hold_s=hold_s
+    )
+    engine = FlowEngine(SCALE, FlowConfig(absorption=absorption, **SOURCE))
+    day = 1_700_006_400 * SECOND
+    told, cvds = [], []
+    # Two sales at a row, below which price falls before they have held for 5 seconds.
+    sold = [(1, 100, 15), (4, 100, 15), (5, 97, 1), (12, 97, 1), (13, 97, 1)]
+    for second, price, size in sold:
+        told += engine.on_trade(day + second * SECOND, price, size, -1)
+        cvds.append(engine.cvd)
+    assert len(list(signals_of(told))) == (hold_s == 0)
+    assert cvds == [-15, -30, -31, -32, -33]
 
 
 @pytest.mark.parametrize("bar", [b for b in BarType if b != BarType.TIME])
@@ -315,6 +416,7 @@ def test_a_bar_wider_than_its_window_loses_nothing() -> None:
         ({"ticks_per_row": 0}, "ticks_per_row"),
         ({"windows_s": (0.0,)}, "windows_s"),
         ({"session": "MOON"}, "spec"),
+        ({"cvd_reset": "weekly"}, "cvd_reset"),
     ],
 )
 def test_bad_parameters_are_named(fields: dict[str, Any], name: str) -> None:

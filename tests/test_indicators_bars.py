@@ -343,6 +343,11 @@ def test_classifier_without_a_whole_quote_and_over_sessions() -> None:
     assert told == [0, 1]
     # The next session knows no price before its own first one.
     assert tape.update_raw(MINUTE, 100.2, 0.001, 0) == 0
+    # What trades before a session opens is not its own either.
+    opening = 1_381_152_600 * 10**9  # 2013-10-07 09:30 in New York
+    cash = TradeClassifier(SCALE, session="NY_CASH")
+    early = ((opening - MINUTE, 100.0), (opening - 1_000, 100.1), (opening, 100.2))
+    assert [cash.update_raw(ts, at, 0.001, 0) for ts, at in early] == [0, 1, 0]
     # Time that runs backwards does not put a quote before the ones that came before it.
     tape.update_quote(2 * MINUTE, 99.0, 100.0)
     tape.update_quote(MINUTE, 101.0, 102.0)

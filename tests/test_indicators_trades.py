@@ -13,14 +13,19 @@ from nautilus_trader.model.objects import Price, Quantity
 
 from of_nautilus.core import impact as impact_
 from of_nautilus.core import vpin as vpin_
-from of_nautilus.core.sessions import DAY, SECOND
+from of_nautilus.core.delta import CvdReset
+from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND, SessionClock
 from of_nautilus.core.ticks import MarketScale
+from of_nautilus.engine import FlowConfig, FlowEngine
 from of_nautilus.indicators.base import TradeIndicator
+from of_nautilus.indicators.composite_profile import CompositeVolumeProfile
+from of_nautilus.indicators.delta import CumulativeVolumeDelta
 from of_nautilus.indicators.impact import KyleLambda, RollSpread
 from of_nautilus.indicators.profile import VolumeProfile
 from of_nautilus.indicators.tape import RollingFlow
 from of_nautilus.indicators.vpin import Vpin
 from of_nautilus.indicators.vwap import VolumeWeightedAveragePrice
+from of_nautilus.indicators.vwap_signal import VwapDeviationSignal
 from tests.naive import profile as naive_profile
 from tests.naive import tape as naive_tape
 from tests.naive import windows as naive_windows
@@ -44,7 +49,11 @@ def tick(ts: int, price: int, size: int, side: int) -> TradeTick:
 
 
 def feed(indicator: TradeIndicator, trades: Trades) -> None:
-    for row in trades.rows():
+    feed_rows(indicator, trades.rows())
+
+
+def feed_rows(indicator: TradeIndicator, rows: list[tuple[int, int, int, int]]) -> None:
+    for row in rows:
         indicator.handle_trade_tick(tick(*row))
 
 
@@ -65,7 +74,7 @@ def test_vwap(trades: Trades) -> None:
 def test_vwap_starts_anew_a_month_later() -> None:
     vwap = VolumeWeightedAveragePrice(SCALE)
     vwap.update_raw(0, 100.0, 5.0, 1)
-    vwap.update_raw(DAY - 1, 200.0, 5.0, 1)
+    vwap.update_raw(DAY - 1_000, 200.0, 5.0, 1)
     assert vwap.value == 150.0
     vwap.update_raw(31 * DAY, 50.0, 1.0, 1)
     assert vwap.value == 50.0
@@ -101,6 +110,73 @@ def test_profile_of_sessions(trades: Trades) -> None:
     assert profile.point_of_control == 70_000.4
     profile.handle_trade_tick(tick(later, expected[0], 1, 1))
     assert not profile.naked.prices
+
+
+def round_the_clock() -> list[tuple[int, int, int, int]]:
+    """Three days of trades at whole minutes, many of them just when a session starts or ends."""
+    rng = np.random.default_rng(4)
+    ts = 1_381_104_000 * SECOND + np.sort(rng.integers(0, 3 * 144, 500)) * 10 * MINUTE
+    price = 1_650 + np.cumsum(rng.integers(-2, 3, 500))
+    size, side = rng.integers(1, 50, 500), rng.choice([1, -1], 500)
+    return list(zip(ts.tolist(), price.tolist(), size.tolist(), side.tolist(), strict=True))
+
+
+def test_trades_outside_the_session_are_counted_and_left_out_as_by_the_engine() -> None:
+    profile = VolumeProfile(SCALE, session="NY_CASH")
+    several = CompositeVolumeProfile(SCALE, session="NY_CASH")
+    vwap = VolumeWeightedAveragePrice(SCALE, session="NY_CASH")
+    cvd = CumulativeVolumeDelta(SCALE.lot, session="NY_CASH")
+    signal = VwapDeviationSignal(SCALE, session="NY_CASH", seconds=7200.0, sizes=5)
+    inside = VwapDeviationSignal(SCALE, seconds=7200.0, sizes=5)
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(session="NY_CASH", profile=True, vwap=True))
+    clock = SessionClock("NY_CASH")
+    total, told = 0, set()
+    for row in round_the_clock():
+        trade = tick(*row)
+        for indicator in (profile, several, vwap, cvd, signal):
+            indicator.handle_trade_tick(trade)
+        engine.on_tick(trade.ts_event, row[1] * 0.1, row[2] * 0.001, row[3])
+        for indicator in (profile, several, vwap, cvd):
+            assert indicator.outside_session == engine.quality["outside_session"]
+        if not clock.contains(row[0]):
+            continue
+        inside.handle_trade_tick(trade)
+        total += row[2]
+        developing = engine.session_profile()
+        assert developing is not None
+        assert profile.developing.hist.tolist() == developing.hist.tolist()
+        assert several.volume == pytest.approx(total * 0.001, rel=1e-12)
+        assert vwap.value == pytest.approx(engine.vwap[0] * 0.1, rel=1e-12)
+        assert cvd.value == pytest.approx(engine.cvd * 0.001, abs=1e-12)
+        assert cvd.anchor_ts == clock.bounds(row[0])[0]
+        told.add(signal.value)
+        assert str(signal.value) == str(inside.value)
+    assert engine.quality["trades"] > 100
+    assert engine.quality["outside_session"] > 200
+    assert len(profile.sessions) == 2
+    assert len(told) > 3
+
+
+def test_what_is_said_of_a_session_stands_until_the_next_one_trades() -> None:
+    opening = 1_381_152_600 * SECOND  # 2013-10-07 09:30 in New York
+    vwap = VolumeWeightedAveragePrice(SCALE, session="NY_CASH")
+    vwap.update_raw(opening - HOUR, 170.0, 1.0, 1)
+    assert vwap.has_inputs
+    assert not vwap.initialized
+    vwap.update_raw(opening, 165.0, 1.0, 1)
+    for later in (7 * HOUR, 20 * HOUR, DAY - SECOND):
+        vwap.update_raw(opening + later, 170.0, 1.0, 1)
+        assert vwap.value == 165.0
+    vwap.update_raw(opening + DAY, 166.0, 1.0, 1)
+    assert (vwap.value, vwap.outside_session) == (166.0, 4)
+
+
+def test_a_cvd_that_never_resets_has_no_outside() -> None:
+    cvd = CumulativeVolumeDelta(SCALE.lot, CvdReset.NEVER, session="NY_CASH")
+    feed_rows(cvd, round_the_clock())
+    assert cvd.outside_session == 0
+    net = sum(size * side for _, _, size, side in round_the_clock())
+    assert cvd.value == pytest.approx(net * 0.001, abs=1e-12)
 
 
 def test_rolling_flow(trades: Trades) -> None:

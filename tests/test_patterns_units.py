@@ -134,6 +134,18 @@ def test_frozen_with_the_thirtieth_bar_then_at_each_session():
     assert units.frozen == FrozenUnits(np.median(ranges), row_height(np.median(ranges)), 7.0, 0.0)
 
 
+def test_not_frozen_before_an_order_is_complete():
+    units, none = Units(), sizes(())
+    units.on_session(0, none)
+    bars = list(market(1, 40))
+    for shown in bars[:35]:
+        units.on_bar(shown, none)
+    units.on_session(DAY, none)
+    assert units.frozen is None
+    units.on_bar(bars[35], sizes((7,)))
+    assert units.frozen.b95 == 7.0
+
+
 def test_short_sessions_compare_whole_days():
     units, book = Units(daily=False), sizes()
     session = -1

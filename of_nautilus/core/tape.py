@@ -35,6 +35,11 @@ TAPE = record(
 )
 QUOTE = record(("ts", INT), ("bid", INT), ("ask", INT))
 
+# A trade may come so long after quotes that are newer, ns, and still meets the one of its own time,
+# unless more quotes than these came meanwhile.
+LATE = 1_000_000_000
+LATE_QUOTES = 65_536
+
 
 def new_tape(
     method: Classification = Classification.LEE_READY,
@@ -74,12 +79,14 @@ def new_tape(
 def add_quote(tape, ring, ts, bid, ask):  # type: ignore[no-untyped-def]
     """Add a quote in order of time; False if the ring must grow first (compiled).
 
-    The ring overwrites a quote only where a later one is already old enough to be used. A quote
-    without bid or ask is given as locked (bid >= ask).
+    The ring overwrites a quote only where a later one is already old enough to be used, also for a
+    trade that comes LATE. A quote without bid or ask is given as locked (bid >= ask).
     """
     mask = len(ring) - 1
-    if tape.quotes >= len(ring) and ring[(tape.quotes + 1) & mask].ts > ts - tape.quote_lag:
-        return False
+    if tape.quotes >= len(ring):
+        age = ts - ring[(tape.quotes + 1) & mask].ts - tape.quote_lag
+        if age < 0 or (age < LATE and len(ring) < LATE_QUOTES):
+            return False
     quote = ring[tape.quotes & mask]
     quote.ts = ts
     quote.bid = bid

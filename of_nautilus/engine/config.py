@@ -154,6 +154,8 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     book: BookConfig | None = None
 
     def __post_init__(self) -> None:
+        for field, choices in _CHOICES.items():
+            self._choose(field, choices)
         if not self.bar_size > 0:
             raise ValueError(f"`bar_size` must be > 0, was {self.bar_size}")
         if self.ticks_per_row < 1:
@@ -163,6 +165,15 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if not all(span > 0 for span in self.windows_s):
             raise ValueError(f"`windows_s` must hold spans > 0, was {self.windows_s}")
         SessionClock(self.session)
+
+    def _choose(self, field: str, choices: type[StrEnum]) -> None:
+        """Make a choice by name the choice itself: the engine asks which one it `is`."""
+        told = getattr(self, field)
+        try:
+            msgspec.structs.force_setattr(self, field, choices(told))
+        except ValueError:
+            known = ", ".join(choices)
+            raise ValueError(f"`{field}` must be one of {known}, was {told!r}") from None
 
     @property
     def detects(self) -> bool:
@@ -177,3 +188,11 @@ class FlowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """Return a config without detectors and profile."""
         off = dict.fromkeys(("absorption", "initiative", "sweep", "exhaustion", "divergence"))
         return cls(**{**off, "profile": False, **fields})  # type: ignore[arg-type]
+
+
+_CHOICES: dict[str, type[StrEnum]] = {
+    "bar": BarType,
+    "cvd_reset": CvdResets,
+    "rules": Rules,
+    "thresholds": Thresholds,
+}

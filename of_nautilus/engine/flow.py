@@ -434,12 +434,16 @@ class FlowEngine:
         self._end_session(int(engine.session_start), int(engine.session_end))
         self._next_buckets()
         start, end = self._sessions.bounds(ts)
-        cvd_end = steps.NEVER
-        anchors = self.config.cvd_reset is CvdResets.SESSION
-        if self.config.cvd_reset is CvdResets.UTC_DAY:
-            cvd_end = ts - ts % DAY + DAY
-            anchors = not engine.cvd_end
-        steps.start_session(self._state, self._hist, start, end, cvd_end, anchors)
+        cvd_start = cvd_end = steps.NEVER
+        if self.config.cvd_reset is CvdResets.SESSION:
+            cvd_start = start
+        elif self.config.cvd_reset is CvdResets.UTC_DAY:
+            day = ts - ts % DAY
+            # A session's end comes before midnight or with it: the day may have ended too.
+            if ts >= engine.cvd_end:
+                cvd_start = day
+            cvd_end = day + DAY
+        steps.start_session(self._state, self._hist, start, end, cvd_start, cvd_end)
         if self.book is not None:
             self.book.start_session()
         self._detector.on_session(start)

@@ -258,8 +258,10 @@ def do_next(state, ts, closed):  # type: ignore[no-untyped-def]
         elif due >= engine.session_end:
             return 4
         else:
-            delta.anchor(engine.cvd, due)
-            engine.cvd_end = due + 86_400_000_000_000
+            # A hold that price broke leaves its time behind, at which nothing is due.
+            if due >= engine.cvd_end:
+                delta.anchor(engine.cvd, due)
+                engine.cvd_end = due + 86_400_000_000_000
             set_next_event(engine)
     return 0
 
@@ -294,14 +296,14 @@ def clear_bar(state, cells):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def start_session(state, hist, start, end, cvd_end, anchors):  # type: ignore[no-untyped-def]
-    """Begin a session: its profile and VWAP start anew, and the CVD if it `anchors`."""
+def start_session(state, hist, start, end, cvd_start, cvd_end):  # type: ignore[no-untyped-def]
+    """Begin a session: profile and VWAP start anew, the CVD too unless `cvd_start` is NEVER."""
     engine = state[0]
     engine.session_start = start
     engine.session_end = end
     engine.cvd_end = cvd_end
-    if anchors:
-        delta.anchor(engine.cvd, start)
+    if cvd_start != NEVER:
+        delta.anchor(engine.cvd, cvd_start)
     if engine.on.profile:
         profile.start_profile(engine.profile, hist)
     vwap.start_vwap(engine.vwap)

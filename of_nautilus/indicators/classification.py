@@ -100,7 +100,8 @@ class TradeClassifier(TradeIndicator):
     def _start(self) -> None:
         resets = self._clock is not None
         self._state, self._quotes = new_tape(self._method, self._lag, resets)
-        self._quoted = self._session_end = 0
+        # The next start or end of a session is due.
+        self._quoted = self._due = 0
         self._lots = {1: 0, -1: 0, 0: 0}
         self._side = 0
 
@@ -147,9 +148,11 @@ class TradeClassifier(TradeIndicator):
     def update_raw(self, ts: int, price: float, size: float, side: int) -> int:
         """Update with a trade in decimals and the venue's flag; return its side."""
         ts = int(whole_microseconds(ts))
-        if self._clock is not None and ts >= self._session_end:
-            self._session_end = self._clock.bounds(ts)[1]
-            next_session(self._state)
+        if self._clock is not None and ts >= self._due:
+            start, end = self._clock.bounds(ts)
+            self._due = end if start <= ts else start
+            if start <= ts:
+                next_session(self._state)
         ticks = steps_of(price, self._tick)[0]
         told = step_tape(self._state, self._quotes, ts, ticks, side if self._flags else 0)
         self._side = int(told)

@@ -8,8 +8,9 @@ from numba import njit
 from of_nautilus.core.delta import CvdReset, add_trade, anchor, new_cvd
 from of_nautilus.core.record import State
 from of_nautilus.core.sessions import SessionClock
-from of_nautilus.core.ticks import whole_microseconds
-from of_nautilus.indicators.base import Output, TradeIndicator
+from of_nautilus.indicators.base import Output, SessionIndicator
+
+_NEVER = 0x7FFFFFFFFFFFFFFF
 
 
 @njit(cache=True)
@@ -17,7 +18,7 @@ def _update(state: State, ts: int, lots: float, side: int) -> None:
     add_trade(state[0], ts, round(lots), side)
 
 
-class CumulativeVolumeDelta(TradeIndicator):
+class CumulativeVolumeDelta(SessionIndicator):
     """Measures by how much buyers were the aggressors since an anchor.
 
     ``CVD = sum(side * size)``, side +1 where the buyer was the aggressor, -1 where the seller was,
@@ -30,7 +31,7 @@ class CumulativeVolumeDelta(TradeIndicator):
     reset : CvdReset, default SESSION
         When the sum starts from zero again.
     session : str, default "FULL_DAY"
-        Which session; see `core.sessions.SessionClock`.
+        Which session; see `core.sessions.SessionClock`. It matters only where `reset` is SESSION.
 
     Attributes
     ----------
@@ -38,6 +39,8 @@ class CumulativeVolumeDelta(TradeIndicator):
         The CVD and its bounds since the anchor, base units; NaN before the first trade.
     anchor_ts : int
         When the sum started, ns UTC.
+    outside_session : int
+        Trades outside any session: they were left out.
 
     Raises
     ------
@@ -67,13 +70,12 @@ class CumulativeVolumeDelta(TradeIndicator):
     ) -> None:
         if not lot > 0:
             raise ValueError(f"`lot` must be > 0, was {lot}")
-        super().__init__([str(lot), reset.name, session])
+        clock = SessionClock("FULL_DAY" if reset == CvdReset.UTC_DAY else session)
+        self._resets = reset != CvdReset.NEVER
+        super().__init__(clock, [str(lot), reset.name, session])
         self._lot = float(lot)
         self._lots_per_unit = float(1 / lot)
-        self._clock = SessionClock("FULL_DAY" if reset == CvdReset.UTC_DAY else session)
-        self._resets = reset != CvdReset.NEVER
         self._state = new_cvd()
-        self._end = 0 if self._resets else None
 
     @property
     def value(self) -> float:
@@ -97,15 +99,22 @@ class CumulativeVolumeDelta(TradeIndicator):
 
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals; `price` is not used."""
-        if self._end is not None and ts >= self._end:
-            start, self._end = self._clock.bounds(int(whole_microseconds(ts)))
-            anchor(self._state[0], start)
+        if not self._first <= ts < self._end and not self._opens(ts):
+            return
         _update(self._state, ts, size * self._lots_per_unit, side)
         self._seen(ready=True)
+
+    def _open_session(self, start: int) -> None:
+        anchor(self._state[0], start)
+
+    def _forget_session(self) -> None:
+        super()._forget_session()
+        if not self._resets:
+            self._end = _NEVER
 
     def _in_units(self, name: str) -> float:
         return self._when_ready(round(int(self._state[name][0]) * self._lot, 12))
 
     def _reset(self) -> None:
+        super()._reset()
         self._state = new_cvd()
-        self._end = 0 if self._resets else None

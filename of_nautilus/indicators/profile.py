@@ -17,7 +17,7 @@ from of_nautilus.core.profile import (
 )
 from of_nautilus.core.record import Ints, State
 from of_nautilus.core.sessions import SessionClock
-from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
+from of_nautilus.core.ticks import MarketScale, steps_of
 from of_nautilus.core.value_area import (
     VALUE_AREA_METHODS,
     Shape,
@@ -25,7 +25,7 @@ from of_nautilus.core.value_area import (
     low_volume_nodes,
     profile_shape,
 )
-from of_nautilus.indicators.base import Output, TradeIndicator
+from of_nautilus.indicators.base import Output, SessionIndicator
 
 # Bins that a profile is brought to before its nodes are looked for: a fine one has many by chance.
 _NODE_BINS = 40
@@ -39,7 +39,7 @@ def _update(
     return bool(add_trade(state[0], hist, ts, ticks, round(lots), side))
 
 
-class VolumeProfile(TradeIndicator):
+class VolumeProfile(SessionIndicator):
     """Measures at which prices a session's volume traded: its POC and its value area.
 
     The POC is the row with the most volume (ties: nearest the middle, then the lower); the value
@@ -76,6 +76,8 @@ class VolumeProfile(TradeIndicator):
         The last finished sessions, the newest last; integer ticks and lots.
     naked : NakedPocs
         Their POCs that the market has not traded at since, ticks.
+    outside_session : int
+        Trades outside any session: they were left out.
 
     Raises
     ------
@@ -115,14 +117,12 @@ class VolumeProfile(TradeIndicator):
         if keep < 1:
             raise ValueError(f"`keep` must be >= 1, was {keep}")
         state, hist = new_profile(ticks_per_row)
-        super().__init__([ticks_per_row, session, pct, method])
-        self._clock = SessionClock(session)
+        super().__init__(SessionClock(session), [ticks_per_row, session, pct, method])
         self._scale = scale
         self._tick = float(scale.tick)
         self._lots_per_unit = float(1 / scale.lot)
         self._pct, self._method = pct, method
         self._state, self._hist = state, hist
-        self._end = 0
         self._read: tuple[int, tuple[int, int, int]] = (0, (0, 0, 0))
         self.sessions: deque[Profile] = deque(maxlen=keep)
         self.naked = NakedPocs()
@@ -169,10 +169,8 @@ class VolumeProfile(TradeIndicator):
 
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals."""
-        if ts >= self._end:
-            self._end = self._clock.bounds(int(whole_microseconds(ts)))[1]
-            if self.initialized:
-                self._finish()
+        if not self._first <= ts < self._end and not self._opens(ts):
+            return
         lots = size * self._lots_per_unit
         while not _update(self._state, self._hist, ts, price, self._tick, lots, side):
             self._hist = widen(self._state, self._hist, steps_of(price, self._tick)[0])
@@ -180,6 +178,10 @@ class VolumeProfile(TradeIndicator):
             ticks = int(self._state["close"][0])
             self.naked.touch(ticks, ticks)
         self._seen(ready=True)
+
+    def _open_session(self, start: int) -> None:
+        if self.initialized:
+            self._finish()
 
     def _finish(self) -> None:
         finished = self.developing
@@ -212,8 +214,8 @@ class VolumeProfile(TradeIndicator):
         return self._when_ready(float(self._scale.price(self._read[1][which])))
 
     def _reset(self) -> None:
+        super()._reset()
         self._state, self._hist = new_profile(int(self._state["ticks_per_row"][0]))
-        self._end = 0
         self._read = (0, (0, 0, 0))
         self.sessions.clear()
         self.naked = NakedPocs()

@@ -6,9 +6,9 @@ from numba import njit
 
 from of_nautilus.core.record import State
 from of_nautilus.core.sessions import SessionClock
-from of_nautilus.core.ticks import MarketScale, steps_of, whole_microseconds
+from of_nautilus.core.ticks import MarketScale, steps_of
 from of_nautilus.core.vwap import add_trade, new_vwap, next_vwap, read_vwap
-from of_nautilus.indicators.base import Output, TradeIndicator
+from of_nautilus.indicators.base import Output, SessionIndicator
 
 
 @njit(cache=True)
@@ -23,7 +23,7 @@ def _read(state: State) -> tuple[float, float]:
     return average, deviation
 
 
-class VolumeWeightedAveragePrice(TradeIndicator):
+class VolumeWeightedAveragePrice(SessionIndicator):
     """Measures the average price of what traded in the session, and how far prices lie from it.
 
     ``VWAP = sum(p * q) / sum(q)``, ``deviation = sqrt(sum(q * (p - VWAP)**2) / sum(q))``, from
@@ -40,6 +40,8 @@ class VolumeWeightedAveragePrice(TradeIndicator):
     ----------
     value, deviation : float
         The VWAP and the standard deviation around it, in price; NaN before the first trade.
+    outside_session : int
+        Trades outside any session: they were left out.
 
     Raises
     ------
@@ -63,12 +65,10 @@ class VolumeWeightedAveragePrice(TradeIndicator):
             clock = SessionClock(session)
         except ValueError as error:
             raise ValueError(str(error).replace("`spec`", "`session`")) from None
-        super().__init__([session])
-        self._clock = clock
+        super().__init__(clock, [session])
         self._tick = float(scale.tick)
         self._lots_per_unit = float(1 / scale.lot)
         self._state = new_vwap()
-        self._end = 0
 
     @property
     def value(self) -> float:
@@ -86,12 +86,14 @@ class VolumeWeightedAveragePrice(TradeIndicator):
 
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals; `side` is not used."""
-        if ts >= self._end:
-            self._end = self._clock.bounds(int(whole_microseconds(ts)))[1]
-            next_vwap(self._state)
+        if not self._first <= ts < self._end and not self._opens(ts):
+            return
         _update(self._state, ts, price, self._tick, size * self._lots_per_unit)
         self._seen(ready=True)
 
+    def _open_session(self, start: int) -> None:
+        next_vwap(self._state)
+
     def _reset(self) -> None:
+        super()._reset()
         self._state = new_vwap()
-        self._end = 0

@@ -15,7 +15,8 @@ class VwapDeviationSignal(TradeIndicator):
 
     A trend is confirmed where the side that the price leans to bought (or sold) more, and large
     parent orders are at least `large_min` of its volume; a reversal is possible where the other
-    side did; neutral is the rest. The last trade is the price.
+    side did; neutral is the rest. The last trade is the price. A trade outside any session is left
+    out.
 
     Parameters
     ----------
@@ -89,7 +90,11 @@ class VwapDeviationSignal(TradeIndicator):
 
     def update_raw(self, ts: int, price: float, size: float, side: int) -> None:
         """Update with a trade in decimals."""
+        before = self.vwap.outside_session
         self.vwap.update_raw(ts, price, size, side)
+        if self.vwap.outside_session > before:
+            self._seen(ready=False)
+            return
         self.flow.update_raw(ts, price, size, side)
         self._price = price
         self._seen(ready=not math.isnan(self.flow.large_threshold))

@@ -95,7 +95,7 @@ class Units:
     Attributes
     ----------
     frozen : FrozenUnits or None
-        None until 30 bars have closed.
+        None until 30 bars have closed and a parent order is complete.
     """
 
     def __init__(self, daily: bool = True) -> None:
@@ -131,8 +131,7 @@ class Units:
                 self._today = []
             self._day_start = day_start
             self._index_days()
-        if self._count >= MIN_BARS:
-            self._freeze(sizes)
+        self._freeze_if_known(sizes)
 
     def on_bar(self, bar: ClosedBar, sizes: Any) -> BarUnits:
         """Return the units that judge a closed bar, from the bars before it; then count it.
@@ -154,17 +153,22 @@ class Units:
         self._today.append((minute, delta, volume))
         self._count += 1
         if self.frozen is None:
-            if self._count >= MIN_BARS:
-                self._freeze(sizes)
-            else:
+            if self._count < MIN_BARS:
                 tape_sizes.set_row_ticks(sizes, row_height(self._range()))
+            self._freeze_if_known(sizes)
         return units
 
     def _range(self) -> float:
         """Return R1."""
         return max(1.0, float(np.median(self._bars[: min(self._count, BARS), 2])))
 
-    def _freeze(self, sizes: Any) -> None:
+    def _freeze_if_known(self, sizes: Any) -> None:
+        """Freeze the units, if there are bars enough and an order to tell sizes by.
+
+        One order alone may make many bars: it is not complete before another one comes.
+        """
+        if self._count < MIN_BARS or not sizes.parents_seen:
+            return
         r1 = self._range()
         row_volume = tape_sizes.large_row_volume(sizes)
         self.frozen = FrozenUnits(
