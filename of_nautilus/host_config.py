@@ -11,12 +11,22 @@ from typing import Any
 
 import msgspec
 from nautilus_trader.common.config import resolve_config_path, resolve_path
-from nautilus_trader.model.enums import AccountType, BookType, OmsType
+from nautilus_trader.common.enums import LogLevel
+from nautilus_trader.model.enums import AccountType, BookType, OmsType, OtoTriggerMode
 from nautilus_trader.model.objects import Money
 
 from of_nautilus.errors import UserError
 
-_ENUMS = {"oms_type": OmsType, "account_type": AccountType, "book_type": BookType}
+_ENUMS = {
+    "oms_type": OmsType,
+    "account_type": AccountType,
+    "book_type": BookType,
+    "oto_trigger_mode": OtoTriggerMode,
+    "log_level": LogLevel,
+    "log_level_file": LogLevel,
+}
+# Adapters have one of their own: this is that of a simulated account, which begins with money.
+_OF_ACCOUNTS = "account_type"
 # Without a hyphen between two names of ASCII the host's process ends.
 _TRADER_ID = re.compile(r"[!-,.-~][ -~]*-[!-,.-~][ -~]*")
 _NAMES = ("strategy_id", "component_id", "client_id", "order_id_tag", "venue", "name")
@@ -52,7 +62,7 @@ def check_words(plain: Any, path: object) -> None:
 
 
 def _words(value: Any, where: str = "") -> Iterator[tuple[str, Mapping[str, Any], str, Any]]:
-    """Return every named value that is a word or a list of words: where, in what, name, value."""
+    """Return everything that has a name: its place, what holds it, its name, and itself."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             place = f"{where}.{name}" if where else str(name)
@@ -64,22 +74,29 @@ def _words(value: Any, where: str = "") -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _complaint(holder: Mapping[str, Any], name: str, value: Any) -> str | None:
-    # Adapters have an `account_type` of their own; a simulated account begins with money.
-    account = "starting_balances" in holder
     if name == "starting_balances" and isinstance(value, list):
         return None if all(map(_is_money, value)) else 'must be amounts such as "1000 USDT"'
+    if name == "log_component_levels" and isinstance(value, Mapping):
+        told = (_one_of(str(level), LogLevel) for level in value.values())
+        return next(filter(None, told), None)
     if not isinstance(value, str):
         return None
-    if name in _ENUMS and (account or name == "oms_type"):
-        known = _ENUMS[name].__members__
-        return None if value.upper() in known else f"must be one of {', '.join(known)}"
+    if name in _ENUMS and (name != _OF_ACCOUNTS or "starting_balances" in holder):
+        return _one_of(value, _ENUMS[name])
     if name == "trader_id":
         return None if _TRADER_ID.fullmatch(value) else "must be two names and a hyphen: DEMO-001"
     if name == "strategy_id":
         return None if _TRADER_ID.fullmatch(value) else "must be two names and a hyphen: Mine-001"
+    if name == "order_id_tag" and not value.strip():
+        return "must not be empty"
     if name in _NAMES and not value.isascii():
         return "must be of ASCII letters"
     return None
+
+
+def _one_of(word: str, kind: Any) -> str | None:
+    known = kind.__members__
+    return None if word.upper() in known else f"must be one of {', '.join(known)}"
 
 
 def _is_money(text: Any) -> bool:

@@ -75,6 +75,18 @@ def spoil_balance(config: Config) -> None:
     config["venues"][0]["starting_balances"] = ["much"]
 
 
+def spoil_trigger(config: Config) -> None:
+    config["venues"][0]["oto_trigger_mode"] = "FOO"
+
+
+def spoil_levels(config: Config) -> None:
+    config["engine"]["logging"] = {"log_component_levels": {"Journal": "LOUD"}}
+
+
+def spoil_tag(config: Config) -> None:
+    config["engine"]["strategies"][0]["config"]["order_id_tag"] = ""
+
+
 def spoil_venue(config: Config) -> None:
     config["venues"][0]["name"] = "OTHER"
 
@@ -127,6 +139,9 @@ def spoil_journals_address(config: Config) -> None:
         (spoil_trader, "run.json: `[0].engine.trader_id` must be two names and a hyphen"),
         (spoil_netting, "`[0].venues[0].oms_type` must be one of UNSPECIFIED, NETTING, HEDGING"),
         (spoil_balance, "`[0].venues[0].starting_balances` must be amounts"),
+        (spoil_trigger, "`[0].venues[0].oto_trigger_mode` must be one of PARTIAL, FULL"),
+        (spoil_levels, "log_component_levels` must be one of OFF, TRACE, DEBUG"),
+        (spoil_tag, "order_id_tag` must not be empty, was ''"),
         (spoil_venue, "run.json: Venue 'SIM' for DEMO-PERP.SIM does not have a"),
         (spoil_data, "run.json: has no data"),
         (spoil_kind, "run.json: `data_cls` 'nowhere:Bar': No module named 'nowhere'"),

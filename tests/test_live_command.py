@@ -237,7 +237,7 @@ def strategy_of(plain: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-CLIENT = {"BINANCE": {"path": "x:Y", "config": {"environment": "FOO"}}}
+CLIENT = {"BINANCE": {"path": "x:Y", "factory": {"path": "x:Y"}, "config": {"environment": "FOO"}}}
 
 
 @pytest.mark.parametrize(
@@ -249,6 +249,18 @@ CLIENT = {"BINANCE": {"path": "x:Y", "config": {"environment": "FOO"}}}
         (lambda plain: plain["exec_clients"].update(BINANCE=5), "`exec_clients.BINANCE` is no obj"),
         (no_path, ": `exec_clients.BINANCE` has no `path` of a class"),
         (no_config, ": `data_clients.BINANCE` has no `config` object"),
+        (
+            lambda plain: plain["data_clients"]["BINANCE"].pop("factory"),
+            ": `data_clients.BINANCE` has no `factory`",
+        ),
+        (
+            lambda plain: plain["exec_clients"]["BINANCE"]["config"].update(nokey=1),
+            ", `exec_clients.BINANCE`: Object contains unknown field `nokey`",
+        ),
+        (
+            lambda plain: plain["logging"].update(log_level="LOUD"),
+            ": `logging.log_level` must be one of OFF, TRACE, DEBUG",
+        ),
         (lambda plain: plain.update(cache={"database": 5}), ": `cache.database` is no object"),
         (lambda plain: plain["data_clients"].update(KRAKEN=CLIENT["BINANCE"]), "no venue 'KRAKEN'"),
         (

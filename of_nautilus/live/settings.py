@@ -112,12 +112,16 @@ def load_live_config(path: str | Path) -> LiveConfig:
     try:
         node = TradingNodeConfig.parse(msgspec.json.encode(with_credentials(plain)))
         clients = tuple(_client(name, plain, path) for name in plain.get("data_clients", {}))
-        for one in [*node.data_clients.values(), *node.exec_clients.values()]:
-            one.create()
-    except UserError:
-        raise
     except (msgspec.DecodeError, ValueError, TypeError, KeyError, ImportError) as error:
         raise UserError(str(error), path, todo="mend the config") from None
+    for section in ("data_clients", "exec_clients"):
+        for name, client in getattr(node, section).items():
+            try:
+                client.create()
+                client.factory.create()
+            except (ValueError, TypeError, ImportError, AttributeError) as error:
+                where = f"{path}, `{section}.{name}`"
+                raise UserError(str(error), where, todo="mend its config") from None
     if not clients:
         raise UserError("has no data client", path, todo="see configs/paper_binance.json")
     for one in components(node.actors, node.strategies, path):
@@ -154,6 +158,9 @@ def _check_shape(plain: dict[str, Any], path: object) -> None:
                 raise UserError(f"`{section}.{name}` is no object", path, todo=todo)
             if not isinstance(client.get("path"), str):
                 raise UserError(f"`{section}.{name}` has no `path` of a class", path, todo=todo)
+            factory = client.get("factory")
+            if not isinstance(factory, dict) or not isinstance(factory.get("path"), str):
+                raise UserError(f"`{section}.{name}` has no `factory`", path, todo=todo)
             if not isinstance(client.get("config"), dict):
                 raise UserError(f"`{section}.{name}` has no `config` object", path, todo=todo)
     cache = plain.get("cache") or {}
