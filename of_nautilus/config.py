@@ -79,7 +79,7 @@ class JournalConfig(ActorConfig, frozen=True):
     instrument_ids : tuple of InstrumentId
         Whose data to keep.
     catalog : str
-        Folder of the catalog that it is written to.
+        Folder of the catalog that it is written to; no address.
     part_rows : int
         After so many rows a part is written, >= 1.
     write_trades : bool
@@ -94,3 +94,5 @@ class JournalConfig(ActorConfig, frozen=True):
     def __post_init__(self) -> None:
         if self.part_rows < 1:
             raise ValueError(f"`part_rows` must be >= 1, was {self.part_rows}")
+        if "://" in self.catalog:
+            raise ValueError(f"`catalog` must be a folder, was the address {self.catalog}")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 import pyarrow as pa
-from nautilus_trader.common.config import resolve_config_path, resolve_path
+from nautilus_trader.common.config import resolve_path
 from nautilus_trader.config import BacktestDataConfig, BacktestRunConfig, ImportableActorConfig
 from nautilus_trader.core.datetime import time_object_to_dt
 from nautilus_trader.model.data import TradeTick
@@ -29,6 +29,7 @@ from of_nautilus.core.record import Bytes, Ints
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.engine import BarClosed, Event, FlowConfig, FlowEngine, SessionStarted
 from of_nautilus.errors import UserError
+from of_nautilus.host_config import components
 from of_nautilus.ingest.columns import I64, Columns, TradeColumns, iter_columns
 from of_nautilus.ingest.fixedpoint import decode, increment_units
 from of_nautilus.ingest.instruments import held_definition
@@ -292,31 +293,30 @@ class _Gatherer:
         return max(1.0, float(np.median(self._ranges))) if len(self._ranges) >= MIN_BARS else _NAN
 
 
-def scan_run(config: BacktestRunConfig) -> list[Scan]:
+def scan_run(config: BacktestRunConfig, where: object = "run config") -> list[Scan]:
     """Scan for every `OrderFlowActor` of a run config, over its instrument's trades.
+
+    `where` is the config's file, for what is told of it.
 
     Raises
     ------
     UserError
         If there is no such actor, its config is wrong, or the run has no trades for it.
     """
-    actors = list(flow_actors(config))
+    actors = list(flow_actors(config, where))
     if not actors:
-        raise UserError("has no OrderFlowActor", "run config", todo="add one to `engine.actors`")
-    return [scan(market_of(config, actor), actor.flow) for actor in actors]
+        raise UserError("has no OrderFlowActor", where, todo="add one to `engine.actors`")
+    return [scan(market_of(config, actor, where), actor.flow) for actor in actors]
 
 
-def flow_actors(config: BacktestRunConfig) -> Iterator[OrderFlowActorConfig]:
+def flow_actors(
+    config: BacktestRunConfig, where: object = "run config"
+) -> Iterator[OrderFlowActorConfig]:
     """Return the configs of the run's `OrderFlowActor`s, in order."""
     actors: list[ImportableActorConfig] = config.engine.actors if config.engine else []
-    for importable in actors:
-        try:
-            if not is_flow_actor(importable.actor_path):
-                continue
-            kind = resolve_config_path(importable.config_path)
-            yield kind.parse(msgspec.json.encode(importable.config))
-        except (msgspec.ValidationError, ValueError, ImportError, AttributeError) as error:
-            raise UserError(str(error), "run config", todo="mend the config") from None
+    for found in components(actors, (), where):
+        if is_flow_actor(found.path):
+            yield found.config
 
 
 def is_flow_actor(actor_path: str) -> bool:
@@ -324,7 +324,9 @@ def is_flow_actor(actor_path: str) -> bool:
     return issubclass(resolve_path(actor_path), OrderFlowActor)
 
 
-def market_of(config: BacktestRunConfig, actor: OrderFlowActorConfig) -> Market:
+def market_of(
+    config: BacktestRunConfig, actor: OrderFlowActorConfig, where: object = "run config"
+) -> Market:
     """Return the market that an actor of a run reads.
 
     Raises
@@ -336,18 +338,18 @@ def market_of(config: BacktestRunConfig, actor: OrderFlowActorConfig) -> Market:
     if len(ours) != 1:
         raise UserError(
             f"{len(ours) or 'no'} entries of TradeTick data for {actor.instrument_id}",
-            "run config",
+            where,
             todo="make it one entry in `data`",
         )
     (data,) = ours
-    where = data.catalog_path
-    if data.catalog_fs_protocol and "://" not in where:
-        where = f"{data.catalog_fs_protocol}://{where}"
-    instrument = held_definition(where, str(actor.instrument_id))
+    catalog = data.catalog_path
+    if data.catalog_fs_protocol and "://" not in catalog:
+        catalog = f"{data.catalog_fs_protocol}://{catalog}"
+    instrument = held_definition(catalog, str(actor.instrument_id))
     if instrument is None:
-        raise UserError(f"no instrument {actor.instrument_id}", where, todo="ingest it first")
+        raise UserError(f"no instrument {actor.instrument_id}", catalog, todo="ingest it first")
     start, end = data.start_time or config.start, data.end_time or config.end
-    return Market(where, instrument, _nanos(start), _nanos(end))
+    return Market(catalog, instrument, _nanos(start), _nanos(end))
 
 
 def _holds_trades(data: BacktestDataConfig, instrument_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Where each instrument of a catalog stands, from its data and its journal.
 
-Time is that of the events: unless a moment is given, it is as late as the newest data there.
+What is shown is as of the newest data there. A moment says how late it is by now, and so whose feed
+is silent: without one it is the time of the newest data.
 """
 
 import math
@@ -68,7 +69,7 @@ def standings(
     catalog : str or Path
         Folder of the catalog.
     at : int, optional
-        The moment, ns UTC; absent: that of the newest data.
+        How late it is, ns UTC, which only tells silence; absent: the time of the newest data.
     stale_after : int
         From what silence on a feed is taken for dead, ns, > 0.
 

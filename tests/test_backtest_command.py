@@ -63,6 +63,70 @@ def spoil_range(config: Config) -> None:
     config["start"] = "2030-01-01T00:00:00Z"
 
 
+def spoil_trader(config: Config) -> None:
+    config["engine"]["trader_id"] = "DEMO"
+
+
+def spoil_netting(config: Config) -> None:
+    config["venues"][0]["oms_type"] = "FOO"
+
+
+def spoil_balance(config: Config) -> None:
+    config["venues"][0]["starting_balances"] = ["much"]
+
+
+def spoil_trigger(config: Config) -> None:
+    config["venues"][0]["oto_trigger_mode"] = "FOO"
+
+
+def spoil_levels(config: Config) -> None:
+    config["engine"]["logging"] = {"log_component_levels": {"Journal": "LOUD"}}
+
+
+def spoil_tag(config: Config) -> None:
+    config["engine"]["strategies"][0]["config"]["order_id_tag"] = ""
+
+
+def spoil_venue(config: Config) -> None:
+    config["venues"][0]["name"] = "OTHER"
+
+
+def spoil_data(config: Config) -> None:
+    config["data"] = []
+
+
+def spoil_kind(config: Config) -> None:
+    config["data"][0]["data_cls"] = "nowhere:Bar"
+
+
+def spoil_time(config: Config) -> None:
+    config["data"][0]["start_time"] = "noon"
+
+
+def spoil_address(config: Config) -> None:
+    config["data"][0]["catalog_path"] = "s3://bucket/catalog"
+
+
+def spoil_actors_instrument(config: Config) -> None:
+    config["engine"]["actors"][1]["config"]["instrument_id"] = "NO.SUCH"
+
+
+def spoil_strategys_instrument(config: Config) -> None:
+    config["engine"]["strategies"][0]["config"]["instrument_id"] = "NO.SUCH"
+
+
+def spoil_class(config: Config) -> None:
+    config["engine"]["actors"][1]["actor_path"] = "of_nautilus.actor"
+
+
+def spoil_journal(config: Config) -> None:
+    config["engine"]["actors"][0]["config"]["catalog"] = __file__
+
+
+def spoil_journals_address(config: Config) -> None:
+    config["engine"]["actors"][0]["config"]["catalog"] = "s3://bucket/catalog"
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -72,6 +136,23 @@ def spoil_range(config: Config) -> None:
         (spoil_catalog, "nowhere: is no catalog"),
         (spoil_instrument, "no instrument OTHER.SIM; it has DEMO-PERP.SIM"),
         (spoil_range, "no TradeTick DEMO-PERP.SIM from 2030"),
+        (spoil_trader, "run.json: `[0].engine.trader_id` must be two names and a hyphen"),
+        (spoil_netting, "`[0].venues[0].oms_type` must be one of UNSPECIFIED, NETTING, HEDGING"),
+        (spoil_balance, "`[0].venues[0].starting_balances` must be amounts"),
+        (spoil_trigger, "`[0].venues[0].oto_trigger_mode` must be one of PARTIAL, FULL"),
+        (spoil_levels, "log_component_levels` must be one of OFF, TRACE, DEBUG"),
+        (spoil_tag, "order_id_tag` must not be empty, was ''"),
+        (spoil_venue, "run.json: Venue 'SIM' for DEMO-PERP.SIM does not have a"),
+        (spoil_data, "run.json: has no data"),
+        (spoil_kind, "run.json: `data_cls` 'nowhere:Bar': No module named 'nowhere'"),
+        (spoil_time, "run.json: `start_time` 'noon' is no time"),
+        (spoil_address, "s3://bucket/catalog: is an address, and the host reads folders"),
+        (spoil_strategy, "run.json, OrderFlowStrategy: Object contains"),
+        (spoil_actors_instrument, "run.json, OrderFlowActor: no instrument NO.SUCH in `data`"),
+        (spoil_strategys_instrument, "run.json, OrderFlowStrategy: no instrument NO.SUCH"),
+        (spoil_class, "'of_nautilus.actor' is no module:Class"),
+        (spoil_journal, "test_backtest_command.py is a file; name a folder"),
+        (spoil_journals_address, "`catalog` must be a folder, was the address s3://"),
     ],
 )
 def test_wrong_input_is_one_line(spoil, told, config, tmp_path, capsys) -> None:
@@ -91,6 +172,14 @@ def test_no_list_of_runs_is_one_line(text, told, tmp_path, capsys) -> None:
     path.write_text(text)
     assert main(["backtest", str(path)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_is_said_before_the_run(config, tmp_path, capsys) -> None:
+    assert run(config, tmp_path, "--report", __file__) == 2
+    assert f"--report {__file__}: {__file__} is a file; name a folder" in capsys.readouterr().err
+    del config["engine"]["actors"][0]
+    assert run(config, tmp_path, "--report", str(tmp_path)) == 2
+    assert "run.json: no journal among the actors" in capsys.readouterr().err
 
 
 @pytest.mark.slow

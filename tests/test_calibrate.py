@@ -136,6 +136,19 @@ def test_what_cannot_be_calibrated(words, capsys) -> None:
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_what_is_wrong_is_named_by_its_option(demo, tmp_path, capsys) -> None:
+    _, market = demo
+    words = ["--catalog", str(market.catalog), "--instrument", DEMO_ID]
+    for more, said in (
+        (["--preset", "NAS1000"], "--preset must be one of NAS100, "),
+        ([*words, "--session", "NOON"], "--session must be one of NY_CASH, "),
+        ([*words, "--bar-seconds", "0"], "--bar-seconds must be > 0"),
+        (["--preset", "NAS100", "--out", str(tmp_path)], f"--out {tmp_path}: is a folder"),
+    ):
+        assert main(["calibrate", *more]) == 2
+        assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("symbol", list(presets()))
 def test_a_preset_is_a_flow_config(symbol) -> None:
     flow, numbers = flow_config(symbol), preset(symbol)

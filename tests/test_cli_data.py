@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.registry import known_implementations
 
 import tests.test_download as served
 from of_nautilus.cli import frame
@@ -224,6 +225,7 @@ def test_a_damaged_file_is_named(main: Callable[..., Said], tmp_path: Path) -> N
     code, out, (error,) = main("catalog", tmp_path)
     assert (code, out) == (2, [])
     assert error.startswith(f"error: {damaged}: damaged Parquet file")
+    assert error.endswith("; ingest its data again, with --overlap replace")
     code, _, (reason,) = main("check", tmp_path)
     assert code == 1
     assert damaged.name in reason
@@ -274,6 +276,57 @@ def test_a_catalog_on_another_file_system(main: Callable[..., Said], tmp_path: P
     assert (code, out[-1].split()[:2]) == (0, ["trade_tick", "500"])
     code, out, err = main("check", address)
     assert (code, err, out[-1]) == (0, [], "fit")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("far://bucket/x", "cannot be opened (Install far.fs to go far); pip install no_such_fs"),
+        ("no-such://bucket/x", "is no address of a catalog (Protocol not known: no-such); name"),
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_one_line(
+    address: str,
+    said: str,
+    main: Callable[..., Said],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {"class": "no_such_fs.Far", "err": "Install far.fs to go far"}
+    monkeypatch.setitem(known_implementations, "far", known)
+    source = tmp_path / "BTCUSDT-aggTrades-2024-08-08.zip"
+    source.write_bytes(agg_trades())
+    for words in (
+        ["check", address],
+        ["catalog", address],
+        ["calibrate", "--catalog", address, "--instrument", PERP],
+        ["study", "ofi", PERP, "--catalog", address],
+        ["ingest", "binance-aggtrades", source, "--instrument", PERP, "--catalog", address],
+    ):
+        code, out, (error,) = main(*words)
+        assert (code, out) == (2, [])
+        assert error.startswith(f"error: {address}: {said}")
+
+
+@pytest.mark.parametrize("command", ["status", "report", "replay", "demo", "dashboard"])
+def test_a_command_that_needs_a_folder_takes_no_address(
+    command: str, main: Callable[..., Said]
+) -> None:
+    words = ["--catalog"] if command in ("status", "report", "demo") else []
+    code, out, (error,) = main(command, *words, "memory://catalog")
+    assert (code, out) == (2, [])
+    assert "memory://catalog: is an address" in error
+
+
+def test_a_day_that_no_name_holds_is_asked_for_by_its_option(
+    main: Callable[..., Said], tmp_path: Path
+) -> None:
+    source = tmp_path / "messages.csv"
+    source.write_text("34200.0,1,1,1,1000000,1\n")
+    words = ["ingest", "lobster", source, "--instrument", "AAPL.NASDAQ", "--catalog", tmp_path]
+    code, _, (error,) = main(*words)
+    assert code == 2
+    assert error.endswith("no date in the file's name; give it: --date 2012-06-21")
 
 
 def test_a_real_recording_is_fit(

@@ -34,6 +34,7 @@ from of_nautilus.data import (
     TradeTransition,
 )
 from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
+from of_nautilus.errors import UserError
 from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
 from of_nautilus.ingest.instruments import perpetual
 from of_nautilus.ingest.writer import CatalogWriter
@@ -358,3 +359,5 @@ def test_the_days_played_are_the_last_of_the_instruments_asked_for(
     assert markets("--instrument", NAME) == [NAME]
     assert markets("--start", "2024-01-08") == ["BTC-PERP.SIM", NAME]
     assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="--at 2030-01-01: the data end at 2024-01-18T"):
+        markets("--at", "2030-01-01")

@@ -682,5 +682,7 @@ def test_what_replay_cannot_do_is_said(
 def test_a_dashboard_without_a_node_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["dashboard", __file__]) == 2
+    assert "is a file; name the folder" in capsys.readouterr().err
     assert main(["dashboard", str(tmp_path)]) == 2
     assert "is a node running" in capsys.readouterr().err

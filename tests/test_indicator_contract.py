@@ -4,7 +4,11 @@ import importlib
 import inspect
 import math
 import pkgutil
+import re
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,6 +113,31 @@ def test_every_indicator_is_under_the_contract() -> None:
     # Those of the book are fed otherwise; their contract stands beside their tests.
     of_the_book = {cls.__name__ for cls in BOOK_INDICATORS} | {"QuoteImbalance"}
     assert set(ALL) - set(OF_TRADES) == of_the_book
+
+
+def test_every_indicator_is_imported_from_the_package() -> None:
+    assert sorted([*ALL, "MarketScale"]) == of_nautilus.indicators.__all__
+    for name, cls in ALL.items():
+        assert getattr(of_nautilus.indicators, name) is cls
+    assert of_nautilus.indicators.MarketScale is MarketScale
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = of_nautilus.indicators.Nothing
+
+
+def test_an_indicator_loads_no_other() -> None:
+    code = (
+        "import sys, of_nautilus.indicators as all\n"
+        "assert not any(m.startswith('of_nautilus.core') for m in sys.modules)\n"
+        "from of_nautilus.indicators import CumulativeVolumeDelta\n"
+        "assert 'of_nautilus.indicators.vpin' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_table_of_the_readme_names_every_indicator() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    named = re.findall(r"^\| `([A-Z]\w+)` \|.*\|.*\|.*\|.*\| `", text, re.M)
+    assert sorted(named) == sorted(ALL)
 
 
 @each

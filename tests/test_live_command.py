@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from of_nautilus.cli.frame import main
 from of_nautilus.errors import UserError
 from of_nautilus.ingest.columns import read_trades
 from of_nautilus.live.preflight import Check, Verdict, preflight, refusals
@@ -221,6 +222,78 @@ def test_keys_in_a_config_are_refused(at, venue, tmp_path) -> None:
     with pytest.raises(UserError, match="from the environment only") as error:
         load_live_config(path)
     assert "oh no" not in str(error.value)
+
+
+def no_path(plain: dict[str, Any]) -> None:
+    del plain["exec_clients"]["BINANCE"]["path"]
+
+
+def no_config(plain: dict[str, Any]) -> None:
+    del plain["data_clients"]["BINANCE"]["config"]
+
+
+def strategy_of(plain: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = plain["strategies"][0]
+    return config
+
+
+CLIENT = {"BINANCE": {"path": "x:Y", "factory": {"path": "x:Y"}, "config": {"environment": "FOO"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda plain: plain.update(trader_id="x"), ": `trader_id` must be two names and a hyphen"),
+        (lambda plain: plain.update(data_clients=[1]), ": `data_clients` is no object of clients"),
+        (lambda plain: plain.update(exec_clients=None), ": `exec_clients` is no object of clients"),
+        (lambda plain: plain["exec_clients"].update(BINANCE=5), "`exec_clients.BINANCE` is no obj"),
+        (no_path, ": `exec_clients.BINANCE` has no `path` of a class"),
+        (no_config, ": `data_clients.BINANCE` has no `config` object"),
+        (
+            lambda plain: plain["data_clients"]["BINANCE"].pop("factory"),
+            ": `data_clients.BINANCE` has no `factory`",
+        ),
+        (
+            lambda plain: plain["exec_clients"]["BINANCE"]["config"].update(nokey=1),
+            ", `exec_clients.BINANCE`: Object contains unknown field `nokey`",
+        ),
+        (
+            lambda plain: plain["logging"].update(log_level="LOUD"),
+            ": `logging.log_level` must be one of OFF, TRACE, DEBUG",
+        ),
+        (lambda plain: plain.update(cache={"database": 5}), ": `cache.database` is no object"),
+        (lambda plain: plain["data_clients"].update(KRAKEN=CLIENT["BINANCE"]), "no venue 'KRAKEN'"),
+        (
+            lambda plain: plain["exec_clients"].update(CLIENT),
+            "no environment 'FOO' of BINANCE; use",
+        ),
+        (
+            lambda plain: strategy_of(plain)["config"].update(nokey=1),
+            ", OrderFlowStrategy: Object contains unknown field `nokey`",
+        ),
+        (
+            lambda plain: strategy_of(plain).update(strategy_path="nowhere:Mine"),
+            ", Mine: No module named 'nowhere'",
+        ),
+        (
+            lambda plain: strategy_of(plain)["config"].update(instrument_id="A.KRAKEN"),
+            ", OrderFlowStrategy: no data client for A.KRAKEN; add one of KRAKEN",
+        ),
+        (
+            lambda plain: plain["exec_clients"]["BINANCE"]["config"].update(oms_type="FOO"),
+            ": `exec_clients.BINANCE.config.oms_type` must be one of UNSPECIFIED, NETTING",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_is_one_line_with_its_file(change, says, tmp_path, capsys) -> None:
+    plain = json.loads((ROOT / "configs" / "paper_binance.json").read_text())
+    change(plain)
+    path = tmp_path / "node.json"
+    path.write_text(json.dumps(plain))
+    assert main(["live", str(path), "--check"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}")
+    assert says in line
 
 
 def test_one_field_leads_to_the_testnet(venue, tmp_path) -> None:

@@ -1,6 +1,7 @@
 """The table of faults: what was broken, what a live node does, and the test that breaks it."""
 
 import importlib
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -101,7 +102,8 @@ TABLE = [
     ),
     Row(
         "position turned by somebody else",
-        "ends its trade, leaves the rest alone, enters nothing beside it; FLATTEN closes it",
+        "ends its trade, leaves the rest alone, enters nothing beside it, nor until the venue has"
+        " been asked again; FLATTEN closes it",
         "flat",
         LIVE + ".test_position_turned_from_outside",
     ),
@@ -239,6 +241,24 @@ TABLE = [
         LIVE + ".test_killed_in_a_trade_without_a_state",
     ),
 ]
+
+
+def readme_rows() -> list[tuple[str, ...]]:
+    """The rows of the README's table of faults, without the times."""
+    lines = (Path(__file__).parents[1] / "README.md").read_text().splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("| What was broken |"))
+    rows = []
+    for line in lines[head + 2 :]:
+        if not line.startswith("|"):
+            break
+        broken, does, ends, _, test = (cell.strip() for cell in line.strip("|").split("|"))
+        rows.append((broken, does, ends, test.strip("`")))
+    return rows
+
+
+def test_the_readme_tells_the_same() -> None:
+    ours = [(row.broken, row.does, row.ends, row.test.partition(".")[2]) for row in TABLE]
+    assert readme_rows() == ours
 
 
 def test_it_is_long_enough() -> None:

@@ -432,6 +432,12 @@ def test_the_command_writes_page_and_files(
     assert str(page) in capsys.readouterr().out
     assert main(["report", "--catalog", str(catalog), "--balance", "much"]) == 2
     assert "--balance: 'much' is no amount" in capsys.readouterr().err
+    assert main(["report", "--catalog", str(catalog), "--balance", "5 XYZW"]) == 2
+    assert "--balance: no currency 'XYZW' is known" in capsys.readouterr().err
+    there = str(files / "trades.parquet")
+    for option in ("--export", "--out"):
+        assert main(["report", "--catalog", str(catalog), option, there]) == 2
+        assert f"error: {option} {there}: " in capsys.readouterr().err
 
 
 def test_the_report_card_judges_the_signals_that_a_scan_finds(tmp_path: Path) -> None:

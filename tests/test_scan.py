@@ -135,6 +135,9 @@ def test_command_writes_what_it_found(demo, tmp_path, capsys) -> None:
             lambda run: run["engine"]["actors"][0]["config"].update(flow={"bar_size": -1}),
             "`bar_size` must be > 0",
         ),
+        (lambda run: run["data"][0].update(data_cls="nowhere:Bar"), "No module named 'nowhere'"),
+        (lambda run: run["data"][0].update(start_time="noon"), "`start_time` 'noon' is no time"),
+        (lambda run: run["data"][0].update(catalog_path="no-such://x"), "Protocol not known"),
     ],
 )
 def test_what_cannot_be_scanned(change, said, demo, tmp_path) -> None:
@@ -149,6 +152,14 @@ def test_what_cannot_be_scanned(change, said, demo, tmp_path) -> None:
 def test_signals_go_to_a_file_of_a_known_kind(capsys) -> None:
     assert main(["scan", "run.json", "--signals", "signals.txt"]) == 2
     assert "neither .csv nor .parquet" in capsys.readouterr().err
+
+
+def test_signals_that_cannot_be_written_are_said_before_the_scan(tmp_path, capsys) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name, said in (("none/x.parquet", "no folder"), ("folder.csv", "is a folder")):
+        assert main(["scan", "run.json", "--signals", str(tmp_path / name)]) == 2
+        told = capsys.readouterr().err
+        assert told.startswith(f"error: --signals {tmp_path / name}: {said}")
 
 
 def test_report_is_printed_and_written(demo, tmp_path, capsys) -> None:

@@ -138,7 +138,7 @@ def test_command(tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--at", "noon"], "is no ISO 8601 time"),
+        (["--at", "noon"], "is no ISO 8601 time; write 2024-"),
         (["--stale-minutes", "0"], "must be > 0"),
         (["--catalog", "nowhere"], "no market data there"),
     ],

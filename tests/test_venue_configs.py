@@ -1,5 +1,6 @@
 """The node configs decode, and name factories that the host's builder can use."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ def test_a_node_config_decodes_and_all_that_it_names_can_be_made(name: str) -> N
     for client in config.exec_clients.values():
         sandbox = "sandbox" in client.path
         assert (client.factory.create().__name__ == "SandboxLiveExecClientFactory") == sandbox
+
+
+def test_each_node_has_a_name_of_its_own_and_can_be_watched() -> None:
+    nodes = [json.loads(path.read_text()) for path in CONFIGS.glob("*.json")]
+    nodes = [node for node in nodes if "data_clients" in node]
+    assert len({node["trader_id"] for node in nodes}) == len(nodes) == 5
+    for node in nodes:
+        names = {actor["actor_path"].rpartition(":")[2] for actor in node["actors"]}
+        assert {"DashboardFeed", "Alerts", "Journal"} <= names
 
 
 @pytest.mark.parametrize("name", ["live_binance", "live_bybit"])

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from of_nautilus.cli.progress import progress
-from of_nautilus.cli.report import report_runs
+from of_nautilus.cli.report import report_runs, reported
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +20,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
     shown = partial(bar, quiet=args.quiet)
     configs = load_run_configs(args.config)
-    results = [run_backtest(config, progress=shown).figures for config in configs]
+    if args.report:
+        from of_nautilus.files import check_folder
+
+        # Said before the run, not after it.
+        reported(configs, args.config)
+        check_folder(args.report, f"--report {args.report}")
+    results = [run_backtest(one, progress=shown, where=args.config).figures for one in configs]
     if len(results) == 1:
         figures = with_units(results[0])
     else:
         figures = {f"run {i}": with_units(result) for i, result in enumerate(results, 1)}
     if args.report:
-        figures["report"] = report_runs(configs, args.report)
+        figures["report"] = report_runs(configs, args.report, args.config)
     return figures
 
 

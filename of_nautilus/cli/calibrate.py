@@ -5,6 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# What a value is called inside, and the option that gives it.
+_OPTIONS = {
+    "symbol": "--preset",
+    "spec": "--session",
+    "bar_size": "--bar-seconds",
+    "sessions": "--sessions",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -34,6 +42,10 @@ def run(args: argparse.Namespace) -> int:
     given = [args.config is not None, args.catalog is not None, args.preset is not None]
     if sum(given) != 1 or (args.catalog is None) != (args.instrument is None):
         raise UserError("give CONFIG, or --catalog and --instrument, or --preset", "calibrate")
+    if args.out is not None:
+        from of_nautilus.files import check_file
+
+        check_file(args.out, "--out")
     figures: dict[str, Any] = {}
     try:
         if args.preset is not None:
@@ -43,11 +55,19 @@ def run(args: argparse.Namespace) -> int:
         else:
             config, figures = _of_market(args)
     except ValueError as error:
-        raise UserError(str(error), "calibrate", todo="give another value") from None
+        raise UserError(_by_option(error), "calibrate", todo="give another value") from None
     _write(config, args.out)
     if figures:
         show(figures, args if args.out else argparse.Namespace(json=args.json, quiet=True))
     return 0
+
+
+def _by_option(error: ValueError) -> str:
+    """Return what is wrong with a value by the option that gave it."""
+    text = f"{error}"
+    for name, option in _OPTIONS.items():
+        text = text.replace(f"`{name}`", option)
+    return text
 
 
 def _preset(name: str) -> Any:
@@ -90,8 +110,8 @@ def _of_runs(path: str, sessions: int) -> tuple[Any, dict[str, Any]]:
     figures: dict[str, Any] = {}
     for run_config, raw in zip(loaded, runs, strict=True):
         places = [a for a in raw["engine"]["actors"] if is_flow_actor(a["actor_path"])]
-        for actor, place in zip(flow_actors(run_config), places, strict=True):
-            found = calibrate(market_of(run_config, actor), actor.flow, sessions)
+        for actor, place in zip(flow_actors(run_config, path), places, strict=True):
+            found = calibrate(market_of(run_config, actor, path), actor.flow, sessions)
             place["config"]["flow"] = msgspec.to_builtins(found.flow)
             figures[str(actor.instrument_id)] = _told(found)
     return runs, figures
@@ -111,9 +131,7 @@ def _write(config: Any, out: str | None) -> None:
     if out is None:
         sys.stdout.write(text)
         return
-    part = Path(out).with_name(f".{Path(out).name}.tmp")
-    try:
+    from of_nautilus.files import whole_file
+
+    with whole_file(Path(out)) as part:
         part.write_text(text)
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)

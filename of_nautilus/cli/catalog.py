@@ -24,7 +24,14 @@ def run(args: argparse.Namespace) -> int:
     from of_nautilus.ingest.listing import list_catalog
 
     held: dict[str, dict[str, dict[str, Any]]] = {}
-    for entry in list_catalog(args.catalog):
+    try:
+        entries = list_catalog(args.catalog)
+    except UserError as error:
+        if error.todo is not None:
+            raise
+        todo = "ingest its data again, with --overlap replace"
+        raise UserError(error.what, error.where, todo=todo) from None
+    for entry in entries:
         held.setdefault(entry.instrument_id or "(no instrument)", {})[entry.kind] = {
             "rows": entry.rows,
             "files": entry.files,

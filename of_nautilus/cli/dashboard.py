@@ -6,6 +6,7 @@ from pathlib import Path
 
 from of_nautilus.cli.replay import add_address, needs_extra
 from of_nautilus.errors import UserError
+from of_nautilus.files import folder_only
 
 FIGURES = False
 EXAMPLES = """\
@@ -37,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
     from of_nautilus.dashboard.rings import RingError
     from of_nautilus.dashboard.server import serve
 
+    folder_only(args.folder)
+    if Path(args.folder).is_file():
+        raise UserError(
+            "is a file", args.folder, todo="name the folder that the node's DashboardFeed writes"
+        )
     try:
         source = LiveSource(Path(args.folder))
     except RingError as error:

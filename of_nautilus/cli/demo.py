@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from of_nautilus.demo import DemoConfig, generate
     from of_nautilus.demo.catalog import write_catalog
     from of_nautilus.errors import UserError
+    from of_nautilus.files import check_folder, folder_only
     from of_nautilus.journal import read_journal
 
     began = time.perf_counter()
@@ -50,6 +51,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"must divide a day, was {args.minutes}", "--minutes")
     if not 0 <= args.fee < 0.1:
         raise UserError(f"must be in [0, 0.1), was {args.fee}", "--fee")
+    folder_only(args.catalog, "--catalog")
+    check_folder(args.catalog, f"--catalog {args.catalog}")
+    if args.report:
+        check_folder(args.report, f"--report {args.report}")
     try:
         config = DemoConfig(seed=args.seed, sessions=args.sessions)
     except ValueError as error:
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     figures = {"catalog": args.catalog, "planted": len(planted), **result.figures}
     figures["entry_signals"] = dict(Counter(read_journal(args.catalog, EntryDecision)["decision"]))
     figures["seconds"] = round(time.perf_counter() - began, 3)
-    shown_at = report_runs([loaded], args.report or args.catalog)
+    shown_at = report_runs([loaded], args.report or args.catalog, CONFIG)
     return {**with_units(figures), "report": ", ".join(shown_at)}
 
 

@@ -20,6 +20,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from pathlib import Path
 
     from of_nautilus.errors import UserError
+    from of_nautilus.files import folder_only
     from of_nautilus.model.card_files import write_card
     from of_nautilus.model.config import load_config
     from of_nautilus.model.evaluation import cases, conclusion, evaluate, wanted
@@ -28,6 +29,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.processes < 1:
         raise UserError("must be >= 1", f"--processes {args.processes}")
     config = load_config(args.config)
+    folder_only(config.catalog, f"{args.config}, `catalog`")
     asked = wanted(config)
     folder = Path(config.folder) / "model"
     card = Predictor(folder).card

@@ -3,13 +3,12 @@
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from of_nautilus.errors import UserError
+from of_nautilus.files import check_file, whole_file
 
 
 def add_figure_options(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +23,7 @@ def add_figure_options(parser: argparse.ArgumentParser) -> None:
 
 def _json_path(text: str) -> Path:
     # Said before the work, not after it.
-    path = Path(text)
-    if path.is_dir():
-        raise UserError("is a folder", f"--json {text}", todo="name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"no folder {path.parent}", f"--json {text}", todo="make it first")
-    return path
+    return check_file(text, "--json")
 
 
 def show(figures: Mapping[str, Any], args: argparse.Namespace) -> None:
@@ -60,12 +54,8 @@ def write_json(path: Path, figures: Mapping[str, Any]) -> None:
     Of a value with a unit the value is written; NaN and infinity, which JSON lacks, as null.
     """
     text = json.dumps(_plain(figures), indent=2, allow_nan=False) + "\n"
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as part:
         part.write_text(text)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def utc(ns: int) -> str | None:

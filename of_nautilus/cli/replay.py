@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from of_nautilus.cli.figures import utc
 from of_nautilus.errors import UserError
+from of_nautilus.files import folder_only
 
 FIGURES = False
 DAYS = 3
@@ -86,6 +88,7 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
     from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
     from of_nautilus.dashboard.replay import ReplaySource
 
+    folder_only(args.catalog or catalog)
     if not (catalog / "data").is_dir():
         raise UserError("no catalog there", str(catalog), todo="run the demo or ingest data first")
     start, end = _time(args.start, "--start"), _time(args.end, "--end")
@@ -112,7 +115,12 @@ def _source(catalog: Path, args: argparse.Namespace, kind: str) -> Any:
             " or --instrument\n"
         )
     name = "demo market" if kind == "demo" else catalog.resolve().name
-    return ReplaySource(recorded, name, kind, _time(args.at, "--at"), args.speed)
+    at, last = _time(args.at, "--at"), max(one.end for one in recorded)
+    if at is not None and at > last:
+        raise UserError(
+            f"the data end at {utc(last)}", f"--at {args.at}", todo="name an earlier time"
+        )
+    return ReplaySource(recorded, name, kind, at, args.speed)
 
 
 def _days_before(markets: Sequence[Any], end: int | None) -> int | None:

@@ -32,13 +32,17 @@ def run(args: argparse.Namespace) -> int:
     from of_nautilus.backtest import load_run_configs
     from of_nautilus.cli.figures import show, write_json
     from of_nautilus.errors import UserError
+    from of_nautilus.files import check_file
     from of_nautilus.scan import scan_run, signal_table
 
     if args.signals and Path(args.signals).suffix not in (".csv", ".parquet"):
         raise UserError("is neither .csv nor .parquet", f"--signals {args.signals}")
+    if args.signals:
+        check_file(args.signals, "--signals")
     if args.seed < 0:
         raise UserError(f"must be >= 0, was {args.seed}", "--seed")
-    scans = [found for config in load_run_configs(args.config) for found in scan_run(config)]
+    configs = load_run_configs(args.config)
+    scans = [found for config in configs for found in scan_run(config, args.config)]
     if args.signals:
         write_table(signal_table(scans), Path(args.signals))
     names = [str(found.market.instrument.id) for found in scans]
@@ -107,10 +111,8 @@ def write_table(table: Any, path: Path) -> None:
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
 
-    part = path.with_name(f".{path.name}.tmp")
-    try:
+    from of_nautilus.files import whole_file
+
+    with whole_file(path) as part:
         write = csv.write_csv if path.suffix == ".csv" else parquet.write_table
         write(table, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

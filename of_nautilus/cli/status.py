@@ -9,10 +9,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--catalog", default="catalog", metavar="DIR", help="default: %(default)s")
     parser.add_argument(
-        "--at", metavar="TIME", help="the moment, ISO 8601 in UTC (default: that of the last data)"
+        "--at",
+        metavar="TIME",
+        help="how late it is, ISO 8601 in UTC, for OFFLINE alone: all else is as of the last data",
     )
     parser.add_argument(
-        "--stale-minutes", type=float, default=5.0, metavar="N", help="silence that is OFFLINE"
+        "--stale-minutes",
+        type=float,
+        default=5.0,
+        metavar="N",
+        help="silence that is OFFLINE (default: %(default)g)",
     )
 
 
@@ -22,10 +28,12 @@ def run(args: argparse.Namespace) -> int:
     from of_nautilus.core.sessions import MINUTE
     from of_nautilus.decision.status import STEPS
     from of_nautilus.errors import UserError
+    from of_nautilus.files import folder_only
     from of_nautilus.scanner import standings
 
     if not args.stale_minutes > 0:
         raise UserError(f"must be > 0, was {args.stale_minutes}", "--stale-minutes")
+    folder_only(args.catalog, "--catalog")
     at = None if args.at is None else _nanos(args.at)
     found = standings(args.catalog, at, round(args.stale_minutes * MINUTE))
     if args.json is not None:
@@ -64,4 +72,6 @@ def _nanos(text: str) -> int:
     try:
         return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
     except ValueError:
-        raise UserError("is no ISO 8601 time", f"--at {text}") from None
+        raise UserError(
+            "is no ISO 8601 time", f"--at {text}", todo="write 2024-01-08T09:30"
+        ) from None

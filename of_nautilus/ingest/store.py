@@ -8,6 +8,8 @@ from typing import Any
 import fsspec  # type: ignore[import-untyped]
 import pyarrow.parquet as pq
 
+from of_nautilus.ingest.errors import IngestError
+
 
 class Store:
     """The files of one catalog, addressed relative to its root.
@@ -76,5 +78,23 @@ def open_store(catalog: Any) -> Store:
         return Store(catalog.fs, str(catalog.path))
     if isinstance(catalog, Path) or "://" not in str(catalog):
         return Store(fsspec.filesystem("file"), str(Path(catalog).absolute()))
-    fs, root = fsspec.core.url_to_fs(str(catalog))
+    with file_system(str(catalog)):
+        fs, root = fsspec.core.url_to_fs(str(catalog))
     return Store(fs, root)
+
+
+@contextmanager
+def file_system(address: str) -> Iterator[None]:
+    """Tell of a file system that fsspec does not know, or lacks the package for, as it is."""
+    try:
+        yield
+    except ImportError as error:
+        package = getattr(error.__cause__, "name", None)
+        todo = f"pip install {package}" if package else "install the package that it needs"
+        raise IngestError(f"cannot be opened ({error})", address, todo=todo) from None
+    except ValueError as error:
+        raise IngestError(
+            f"is no address of a catalog ({error})",
+            address,
+            todo="name a folder, or write it like s3://bucket/catalog",
+        ) from None

@@ -18,6 +18,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.core import nautilus_pyo3
 
 from of_nautilus.errors import UserError
+from of_nautilus.host_config import check_words, components
 from of_nautilus.live.database import with_credentials
 from of_nautilus.live.venue import Keys
 
@@ -89,7 +90,7 @@ def load_live_config(path: str | Path) -> LiveConfig:
     ------
     UserError
         If the file is not there, is no JSON, holds a key or secret, names a venue that is not
-        known, or has a key or value that no config has.
+        known, has a key or value that no config has, or a component that cannot be made.
     """
     try:
         raw = Path(path).read_bytes()
@@ -105,18 +106,30 @@ def load_live_config(path: str | Path) -> LiveConfig:
         raise UserError(
             f"holds `{name}`", path, todo="keys come from the environment only: take it out"
         )
+    _check_shape(plain, path)
+    check_words(plain, path)
     _one_environment(plain)
     try:
         node = TradingNodeConfig.parse(msgspec.json.encode(with_credentials(plain)))
-        clients = tuple(_client(name, plain) for name in plain.get("data_clients", {}))
-        for one in [*node.data_clients.values(), *node.exec_clients.values()]:
-            one.create()
-    except UserError:
-        raise
+        clients = tuple(_client(name, plain, path) for name in plain.get("data_clients", {}))
     except (msgspec.DecodeError, ValueError, TypeError, KeyError, ImportError) as error:
         raise UserError(str(error), path, todo="mend the config") from None
+    for section in ("data_clients", "exec_clients"):
+        for name, client in getattr(node, section).items():
+            try:
+                client.create()
+                client.factory.create()
+            except (ValueError, TypeError, ImportError, AttributeError) as error:
+                where = f"{path}, `{section}.{name}`"
+                raise UserError(str(error), where, todo="mend its config") from None
     if not clients:
         raise UserError("has no data client", path, todo="see configs/paper_binance.json")
+    for one in components(node.actors, node.strategies, path):
+        for name in one.instrument_ids:
+            if (venue := name.rpartition(".")[2]) not in plain["data_clients"]:
+                raise UserError(
+                    f"no data client for {name}", one.where, todo=f"add one of {venue}, or mend it"
+                )
     return LiveConfig(Path(path), plain, node, clients)
 
 
@@ -133,6 +146,30 @@ def _found_secrets(value: Any, where: str = "") -> Iterator[str]:
             yield from _found_secrets(inner, f"{where}[{i}]")
 
 
+def _check_shape(plain: dict[str, Any], path: object) -> None:
+    """Look at what is read here before the host decodes it: clients, and the database."""
+    todo = "see configs/paper_binance.json"
+    for section in ("data_clients", "exec_clients"):
+        clients = plain.get(section, {})
+        if not isinstance(clients, dict):
+            raise UserError(f"`{section}` is no object of clients by venue", path, todo=todo)
+        for name, client in clients.items():
+            if not isinstance(client, dict):
+                raise UserError(f"`{section}.{name}` is no object", path, todo=todo)
+            if not isinstance(client.get("path"), str):
+                raise UserError(f"`{section}.{name}` has no `path` of a class", path, todo=todo)
+            factory = client.get("factory")
+            if not isinstance(factory, dict) or not isinstance(factory.get("path"), str):
+                raise UserError(f"`{section}.{name}` has no `factory`", path, todo=todo)
+            if not isinstance(client.get("config"), dict):
+                raise UserError(f"`{section}.{name}` has no `config` object", path, todo=todo)
+    cache = plain.get("cache") or {}
+    if not isinstance(cache, dict) or not isinstance(cache.get("database") or {}, dict):
+        raise UserError(
+            "`cache.database` is no object", path, todo='write {"database": {"type": "redis"}}'
+        )
+
+
 def _one_environment(plain: dict[str, Any]) -> None:
     for name, client in plain.get("exec_clients", {}).items():
         data = plain.get("data_clients", {}).get(name)
@@ -141,24 +178,34 @@ def _one_environment(plain: dict[str, Any]) -> None:
             data["config"].setdefault("environment", environment)
 
 
-def _client(name: str, plain: dict[str, Any]) -> Client:
+def _client(name: str, plain: dict[str, Any], path: object) -> Client:
     if name not in _KEY_NAMES:
-        raise UserError(f"knows no venue {name!r}", todo=f"use {' or '.join(_KEY_NAMES)}")
+        raise UserError(f"knows no venue {name!r}", path, todo=f"use {' or '.join(_KEY_NAMES)}")
     data = plain["data_clients"][name]["config"]
     trading = plain.get("exec_clients", {}).get(name)
     paper = trading is None or "sandbox" in trading["path"]
     environment = data.get("environment") or ("LIVE" if name == "BINANCE" else "MAINNET")
     if environment not in _KEY_NAMES[name]:
-        raise UserError(f"knows no environment {environment!r} of {name}")
+        raise UserError(
+            f"knows no environment {environment!r} of {name}",
+            path,
+            todo=f"use {' or '.join(_KEY_NAMES[name])}",
+        )
     if not paper and (trading["config"].get("environment") or environment) != environment:
-        raise UserError(f"{name} trades in one environment and takes its data from another")
+        raise UserError(
+            f"{name} trades in one environment and takes its data from another",
+            path,
+            todo="name one `environment`",
+        )
     url = data.get("base_url_http")
     rights = None
     if name == "BINANCE":
         rights = url or (_RIGHTS_URL if environment == "LIVE" else None)
         kind = BinanceAccountType(data.get("account_type", "SPOT"))
         if not paper and kind is not BinanceAccountType.USDT_FUTURES:
-            raise UserError("trades USD-M futures only at Binance, `account_type` USDT_FUTURES")
+            raise UserError(
+                "trades USD-M futures only at Binance", path, todo="`account_type` is USDT_FUTURES"
+            )
         url = url or get_http_base_url(kind, BinanceEnvironment(environment), False)
     else:
         of_venue = getattr(nautilus_pyo3.BybitEnvironment, environment)

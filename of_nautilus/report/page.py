@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from functools import cache
@@ -23,6 +22,7 @@ from of_nautilus.data import (
     PatternSignal,
     SessionRoll,
 )
+from of_nautilus.files import whole_file
 from of_nautilus.ingest.columns import DAY_NS
 from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.quality import check_catalog
@@ -81,9 +81,8 @@ def write_report(
         path = path / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = _Report(catalog, name, title or name, balances).html()
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path
 
 
