@@ -158,6 +158,20 @@ def unclaimed(config: dict[str, Any]) -> None:
     config["strategies"][0]["config"]["external_order_claims"] = []
 
 
+def forecast(config: dict[str, Any]) -> None:
+    """Let the model trade."""
+    mine = json.loads((ROOT / "configs" / "model_paper_binance.json").read_text())["strategies"]
+    old = config["strategies"][0]["config"]
+    kept = {name: old[name] for name in ("instrument_id", "external_order_claims")}
+    mine[0]["config"] |= kept
+    config["strategies"] = mine
+
+
+def forecast_and_unclaimed(config: dict[str, Any]) -> None:
+    unclaimed(config)
+    forecast(config)
+
+
 def unknown(config: dict[str, Any]) -> None:
     for one in [*config["actors"], *config["strategies"]]:
         text = json.dumps(one).replace("BTCUSDT", "NOSUCH")
@@ -175,6 +189,8 @@ HARM: list[Any] = [
     (None, tiny, "size", "min_qty"),
     (None, unclaimed, "restart", "external_order_claims"),
     (None, unknown, "instrument", "not known"),
+    (lambda at: setattr(at.rights, "hedge_mode", True), forecast, "account mode", "one-way"),
+    (None, forecast_and_unclaimed, "restart", "external_order_claims"),
 ]
 
 
@@ -296,19 +312,37 @@ def test_a_config_that_cannot_be_is_one_line_with_its_file(change, says, tmp_pat
     assert says in line
 
 
-def test_one_field_leads_to_the_testnet(venue, tmp_path) -> None:
+@pytest.mark.parametrize("named", ["exec_clients", "data_clients"])
+def test_one_field_leads_to_the_testnet(venue, tmp_path, named) -> None:
     path = ROOT / "configs" / f"live_{venue}.json"
     plain = json.loads(path.read_text())
     assert load_live_config(path).real_money
-    plain["exec_clients"][venue.upper()]["config"]["environment"] = "TESTNET"
+    for clients in ("exec_clients", "data_clients"):
+        plain[clients][venue.upper()]["config"].pop("environment", None)
+    plain[named][venue.upper()]["config"]["environment"] = "TESTNET"
     (tmp_path / "testnet.json").write_text(json.dumps(plain))
     config = load_live_config(tmp_path / "testnet.json")
     assert not config.real_money
     (client,) = config.clients
     assert "TESTNET" in client.key_names[0]
     assert client.url in ("https://demo-fapi.binance.com", "https://api-testnet.bybit.com")
-    data = config.node.data_clients[venue.upper()].create()
-    assert "TESTNET" in str(data.environment).upper()
+    for clients in (config.node.data_clients, config.node.exec_clients):
+        # What the host makes of it, not what is said here.
+        assert "TESTNET" in str(clients[venue.upper()].create().environment).upper()
+
+
+def test_the_pair_of_clients_agrees(venue, tmp_path) -> None:
+    plain = json.loads((ROOT / "configs" / f"live_{venue}.json").read_text())
+    path = tmp_path / "live.json"
+    plain["data_clients"][venue.upper()]["config"]["environment"] = "TESTNET"
+    plain["exec_clients"][venue.upper()]["config"]["environment"] = "DEMO"
+    path.write_text(json.dumps(plain))
+    with pytest.raises(UserError, match="trades with another `environment` than its data"):
+        load_live_config(path)
+    del plain["data_clients"][venue.upper()]
+    path.write_text(json.dumps(plain))
+    with pytest.raises(UserError, match="without a data client"):
+        load_live_config(path)
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 150.0) -> None:

@@ -11,19 +11,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from nautilus_trader.config import msgspec_decoding_hook
+from nautilus_trader.config import StrategyConfig
 
 from of_nautilus.config import OrderFlowStrategyConfig
 from of_nautilus.decision.risk import Market, Refusal, RiskConfig, position_size
 from of_nautilus.decision.settings import settle
 from of_nautilus.errors import UserError
+from of_nautilus.host_config import Component, components
 from of_nautilus.ingest.columns import TradeColumns, data_files
 from of_nautilus.ingest.store import open_store
 from of_nautilus.live.database import address, database_of, ping
 from of_nautilus.live.settings import Client, LiveConfig
 from of_nautilus.live.state import read_state
 from of_nautilus.live.venue import VENUES, AccountFacts, MarketFacts, Venue
+from of_nautilus.model.strategy import MicrostructureStrategyConfig
 
 # Both venues refuse what is dated a second ahead of them, or five behind.
 _MAX_CLOCK_MS = 800.0
@@ -99,7 +100,9 @@ def _client(config: LiveConfig, client: Client) -> Iterator[Check]:
     strategies = _strategies(config, client.venue)
     if not strategies:
         yield _note("strategy", "none: nothing will be traded")
-    markets = {str(one.instrument_id) for one in strategies} | _flows(config, client.venue)
+    markets = {name for one in strategies for name in one.instrument_ids}
+    markets |= _flows(config)
+    markets = {name for name in markets if _venue(name) == client.venue}
     for instrument_id in sorted(markets):
         yield from _market(config, client, venue, instrument_id, strategies)
 
@@ -118,7 +121,7 @@ def _market(
     client: Client,
     venue: Venue,
     instrument_id: str,
-    strategies: list[OrderFlowStrategyConfig],
+    strategies: list[Component],
 ) -> Iterator[Check]:
     symbol = instrument_id.rpartition(".")[0].removesuffix("-PERP").removesuffix("-LINEAR")
     try:
@@ -135,7 +138,7 @@ def _market(
         f"{instrument_id} at {market.price}, tick {market.tick}, lot {market.lot}, "
         f"least {market.min_size} and {market.min_notional} in money",
     )
-    mine = [one for one in strategies if str(one.instrument_id) == instrument_id]
+    mine = [one.config for one in strategies if instrument_id in one.instrument_ids]
     account = None
     if mine and not client.paper:
         if client.keys() is None:
@@ -148,8 +151,10 @@ def _market(
                 yield _refused("key", str(error))
             else:
                 yield from _account(account, client)
-    if client.paper or account is not None:
-        for strategy in mine:
+    for strategy in mine:
+        if client.real_money:
+            yield from _claims(strategy, instrument_id)
+        if client.paper or account is not None:
             yield from _size(config, client, market, account, strategy)
     yield _warm_up(config, instrument_id)
 
@@ -189,9 +194,12 @@ def _size(
     client: Client,
     market: MarketFacts,
     account: AccountFacts | None,
-    strategy: OrderFlowStrategyConfig,
+    strategy: StrategyConfig,
 ) -> Iterator[Check]:
-    risk = settle(strategy.trade).risk
+    risk = _risk(strategy, market)
+    if risk is None:
+        yield _note("size", f"not checked: {type(strategy).__name__} is not one of this package")
+        return
     equity = _equity(config, client) if account is None else account.free
     price = int(market.price / market.tick)
     limits = Market(
@@ -214,13 +222,25 @@ def _size(
     leverage = account.leverage if account is not None else None
     if leverage and money / leverage > equity:
         yield _refused("margin", f"{money / leverage:.2f} needed for one entry, {equity:.2f} free")
-    claimed = [str(one) for one in strategy.external_order_claims or []]
-    if client.real_money and str(strategy.instrument_id) not in claimed:
+
+
+def _claims(strategy: StrategyConfig, instrument_id: str) -> Iterator[Check]:
+    if instrument_id not in map(str, strategy.external_order_claims or []):
         yield _refused(
             "restart",
-            f"`external_order_claims` must name {strategy.instrument_id}: without it a restart "
-            "does not know its own orders again",
+            f"`external_order_claims` must name {instrument_id}: without it a restart does not "
+            "know its own orders again",
         )
+
+
+def _risk(strategy: StrategyConfig, market: MarketFacts) -> RiskConfig | None:
+    """Return how a strategy sizes its entries; None if that is not known."""
+    if isinstance(strategy, OrderFlowStrategyConfig):
+        return settle(strategy.trade).risk
+    if isinstance(strategy, MicrostructureStrategyConfig):
+        lots = round(strategy.rules.max_position / float(market.lot), 6)
+        return RiskConfig(sizing="fixed", fixed_qty=max(1, int(lots)))
+    return None
 
 
 def _sizing(risk: RiskConfig) -> str:
@@ -329,26 +349,21 @@ def _recording(config: LiveConfig) -> Iterator[Check]:
 # -- reading the config ---------------------------------------------------------------------------
 
 
-def _strategies(config: LiveConfig, venue: str) -> list[OrderFlowStrategyConfig]:
-    """Return the configs of our strategies at a venue."""
-    found = []
-    for plain in config.components("OrderFlowStrategy"):
-        try:
-            made: OrderFlowStrategyConfig = msgspec.convert(
-                plain, OrderFlowStrategyConfig, dec_hook=msgspec_decoding_hook
-            )
-        except (msgspec.ValidationError, ValueError) as error:
-            raise UserError(str(error), config.path, todo="mend the strategy's config") from None
-        if str(made.instrument_id.venue) == venue:
-            found.append(made)
-    return found
+def _strategies(config: LiveConfig, venue: str) -> list[Component]:
+    """Return the strategies at a venue."""
+    made = components([], config.node.strategies, config.path)
+    return [one for one in made if venue in map(_venue, one.instrument_ids)]
 
 
-def _flows(config: LiveConfig, venue: str) -> set[str]:
-    """Return the instruments at a venue whose order flow is read."""
+def _flows(config: LiveConfig) -> set[str]:
+    """Return the instruments whose order flow is read."""
     actors: list[Mapping[str, Any]] = [
         *config.components("LiveFlow"),
         *config.components("OrderFlowActor"),
+        *config.components("FeatureActor"),
     ]
-    ids = {str(one["instrument_id"]) for one in actors}
-    return {one for one in ids if one.rpartition(".")[2] == venue}
+    return {str(one["instrument_id"]) for one in actors}
+
+
+def _venue(instrument_id: str) -> str:
+    return instrument_id.rpartition(".")[2]

@@ -32,6 +32,7 @@ _KEY_NAMES = {
     },
     "BYBIT": {"MAINNET": "BYBIT_API", "TESTNET": "BYBIT_TESTNET_API", "DEMO": "BYBIT_DEMO_API"},
 }
+_OF_BOTH = ("environment", "account_type", "product_types")
 _RIGHTS_URL = "https://api.binance.com"
 
 
@@ -108,7 +109,7 @@ def load_live_config(path: str | Path) -> LiveConfig:
         )
     _check_shape(plain, path)
     check_words(plain, path)
-    _one_environment(plain)
+    _agree(plain, path)
     try:
         node = TradingNodeConfig.parse(msgspec.json.encode(with_credentials(plain)))
         clients = tuple(_client(name, plain, path) for name in plain.get("data_clients", {}))
@@ -170,12 +171,30 @@ def _check_shape(plain: dict[str, Any], path: object) -> None:
         )
 
 
-def _one_environment(plain: dict[str, Any]) -> None:
+def _agree(plain: dict[str, Any], path: object) -> None:
+    """Let both clients of a venue say what one of them says: the host knows of no pair.
+
+    An environment that only the data client named would leave the orders to the host's default,
+    which is real money.
+    """
     for name, client in plain.get("exec_clients", {}).items():
         data = plain.get("data_clients", {}).get(name)
-        environment = client.get("config", {}).get("environment")
-        if data is not None and environment is not None:
-            data["config"].setdefault("environment", environment)
+        if data is None:
+            raise UserError(f"trades at {name} without a data client", path, todo="add one")
+        if "sandbox" in client["path"]:
+            continue
+        pair = data["config"], client["config"]
+        for field in _OF_BOTH:
+            told = [one[field] for one in pair if one.get(field) is not None]
+            if any(one != told[0] for one in told):
+                raise UserError(
+                    f"{name} trades with another `{field}` than its data have",
+                    path,
+                    todo=f"name one `{field}`",
+                )
+            for one in pair:
+                if told:
+                    one[field] = told[0]
 
 
 def _client(name: str, plain: dict[str, Any], path: object) -> Client:
@@ -190,12 +209,6 @@ def _client(name: str, plain: dict[str, Any], path: object) -> Client:
             f"knows no environment {environment!r} of {name}",
             path,
             todo=f"use {' or '.join(_KEY_NAMES[name])}",
-        )
-    if not paper and (trading["config"].get("environment") or environment) != environment:
-        raise UserError(
-            f"{name} trades in one environment and takes its data from another",
-            path,
-            todo="name one `environment`",
         )
     url = data.get("base_url_http")
     rights = None
