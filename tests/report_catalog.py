@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from of_nautilus.core.sessions import DAY
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import (
     ClosedTrade,
@@ -138,7 +139,7 @@ def write_journal(catalog: Path, trades: TradeColumns, closed: list[ClosedTrade]
     for event in bars:
         parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
     parts.add(
-        SessionRoll(ts_event=START, ts_init=START, lot=0.001, start=START, end=START + 1, **about)
+        SessionRoll(ts_event=START, ts_init=START, lot=0.001, start=START, end=START + DAY, **about)
     )
     for k, pattern in enumerate(("absorption", "initiative", "sweep", "exhaustion", "divergence")):
         bar = bars[(k + 1) * len(bars) // 7].bar

@@ -87,6 +87,7 @@ def write_flow(
     parts = Parts(catalog)
     rolls: list[SessionRoll] = []
     ended: SessionClosed | None = None
+    times = trades.ts_event
     for event in engine.run_trades(trades.ts_event, trades.price, trades.size, trades.side):
         match event:
             case BarClosed():
@@ -94,7 +95,9 @@ def write_flow(
             case SessionClosed():
                 ended = event
             case SessionStarted():
-                roll = SessionRoll.of(event, ended, INSTRUMENT.id, SCALE, event.ts)
+                # Told with the first trade after the end of the one before, which may be in none.
+                at = int(times[np.searchsorted(times, ended.end if ended else 0)])
+                roll = SessionRoll.of(event, ended, INSTRUMENT.id, SCALE, at)
                 rolls.append(roll)
                 parts.add(roll)
     parts.write(START + 10**18)
@@ -137,6 +140,49 @@ def test_finished_profiles_have_the_key_prices_that_levels_come_from(tmp_path: P
             assert same["row_height"] == pytest.approx(rows / 10)
             for name in ("poc", "vah", "val", "shape", "lvn", "key_height", "volume"):
                 assert same[name] == one[name], name
+
+
+@pytest.mark.parametrize("session", ["NY_CASH", "08:00-16:00 UTC", "8h"])
+def test_hours_of_a_session_are_those_that_are_told(tmp_path: Path, session: str) -> None:
+    """On the days on which the clocks of New York go forward, in a leap as by the hour."""
+    later = 61 * 24 * HOUR  # 9 March 2024
+    trades = walk(20_000, 40 * 60)
+    moved = {"ts_event": trades.ts_event + later, "ts_init": trades.ts_event + later}
+    trades = replace(trades, **moved)
+    write_market(tmp_path, trades)
+    rolls = write_flow(tmp_path, trades, FlowConfig(session=session, profile_row_ticks=10))
+    (recorded,) = (RecordedMarket(each) for each in catalog_markets(tmp_path, None, None))
+    played = recorded.player()
+    for hour in range(1, 40):
+        at = START + later + hour * HOUR + 7 * MINUTE
+        played.play(at)
+        if hour not in (3, 17, 23, 39):
+            continue
+        leapt = recorded.player()
+        leapt.play(at)
+        one, other = played.state, leapt.state
+        one.refresh()
+        other.refresh()
+        told, bars = answers.profiles(one, 9, 10), one.bars.between(0, None)
+        assert told == answers.profiles(other, 9, 10)
+        assert bars == other.bars.between(0, None)
+        assert repr(one.engine and one.engine.vwap) == repr(other.engine and other.engine.vwap)
+        begun = [roll for roll in rolls if roll.start <= at]
+        for bar in bars:
+            assert any(roll.start <= bar.open_ts < roll.end for roll in begun)
+        for own, roll in zip(told, reversed(begun), strict=True):
+            inside = (trades.ts_event >= roll.start) & (trades.ts_event < min(roll.end, at + 1))
+            price, size = trades.price[inside], trades.size[inside]
+            low = int(price.min()) // 10
+            keys = key_prices(np.bincount(price // 10 - low, size).astype(np.int64), low, 10)
+            assert [round(own[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+            assert round(own["volume"] * 1000) == size.sum()
+            assert [round(own[name] * 10) for name in ("high", "low")] == [price.max(), price.min()]
+            if roll is begun[-1]:
+                assert answers.instrument(one, at)["volume"] == own["volume"]
+                if at < roll.end:
+                    assert one.engine is not None
+                    assert one.engine.vwap[0] == pytest.approx(float(price @ size) / size.sum())
 
 
 @pytest.fixture(scope="module")

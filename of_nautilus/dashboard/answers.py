@@ -22,7 +22,8 @@ _MIN_SCORE = ScoreConfig().min_score
 def instrument(market: MarketState, now: int) -> Json:
     """Return one line of `/api/instruments`."""
     units = market.units
-    bars = market.bars.between(market.session.start, None) if market.session else []
+    own = market.session
+    bars = market.bars.between(own.start, own.end) if own else []
     row = market.row(now)
     opened = bars[0].open if bars else None
     return {
@@ -71,9 +72,7 @@ def points(candles: Iterable[Json]) -> list[Json]:
 
 def profiles(market: MarketState, days: int, rows: int) -> list[Json]:
     """Return the profiles of the newest `days` sessions on rows of so many ticks."""
-    sessions = market.sessions[-days:]
-    ends = [*(session.start for session in sessions[1:]), None]
-    made = [_profile(market, own, end, rows) for own, end in zip(sessions, ends, strict=True)]
+    made = [_profile(market, own, own.end, rows) for own in market.begun[-days:]]
     return [each for each in reversed(made) if each is not None]
 
 
