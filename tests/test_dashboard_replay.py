@@ -18,7 +18,7 @@ from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.app import make_app
 from of_nautilus.dashboard.channels import CHANNELS
-from of_nautilus.dashboard.market import MarketState
+from of_nautilus.dashboard.market import PRINT, MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
 from of_nautilus.dashboard.units import Units
@@ -366,6 +366,25 @@ def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
     market.refresh()
     assert market.epoch == 1
     assert market.bars.at(300, 9) == own.bars.at(300, 9)
+
+
+def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
+    trades = walk(2_000, 20)
+    rows = np.zeros(len(trades), PRINT)
+    rows["ts"], rows["price"], rows["size"] = trades.ts_event, trades.price, trades.size
+    rows["side"][::3] = 1
+    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    market.take_trades(rows)
+    market.refresh()
+    (told,) = answers.profiles(market, 1, 10)
+    low = int(trades.price.min()) // 10
+    volumes = np.bincount(trades.price // 10 - low, trades.size).astype(np.int64)
+    keys = key_prices(volumes, low, 10)
+    assert [round(told[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+    assert [round(row["volume"] * 1000) for row in told["rows"]][::-1] == volumes.tolist()
+    for row in told["rows"]:
+        parts = row["buy"] + row["sell"] + row["unclassified"]
+        assert row["volume"] == pytest.approx(parts)
 
 
 def test_a_card_names_the_score_that_its_strategy_needs() -> None:

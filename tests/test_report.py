@@ -24,6 +24,7 @@ from of_nautilus.cli.demo import SHIPPED
 from of_nautilus.cli.frame import main
 from of_nautilus.cli.report import report_runs
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
+from of_nautilus.core.value_area import key_prices
 from of_nautilus.data import (
     ClosedTrade,
     ExecutionTrouble,
@@ -57,6 +58,7 @@ from of_nautilus.report import (
 )
 from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
 from of_nautilus.report.card import journal_signals
+from of_nautilus.report.exports import profile_table
 from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.notes import read_notes
 from of_nautilus.report.pack import levels_of, pack
@@ -213,6 +215,27 @@ def test_the_profile_sums_up_the_cells(catalog: Path) -> None:
     assert sum(float(np.sum(t.x)) for t in bars_drawn) == pytest.approx(volume.sum() * bars.lot)
 
 
+def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
+    """Such as the cross that ends a session, which the node's own profile holds."""
+    side, size = TRADES.side.copy(), TRADES.size.copy()
+    side[3_000], size[3_000] = 0, size.sum() // 2
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(profile=True))
+    events = engine.run_trades(TRADES.ts_event, TRADES.price, size, side)
+    events += engine.advance(START + 60 * MINUTE)
+    bars = Bars.of([event.bar for event in events if isinstance(event, BarClosed)], NAME, 0.1, 1.0)
+    own = engine.session_profile()
+    assert own is not None
+    read = read_profile(bars)
+    np.testing.assert_array_equal(read.volume, own.hist)
+    keys = key_prices(own.hist, own.low_row, 1)
+    assert [round(price * 10) for price in (read.poc, read.val, read.vah)] == list(keys)
+    assert keys[0] == TRADES.price[3_000]
+    table = profile_table(bars)
+    assert table[["bought", "sold", "unclassified"]].sum(axis=1).tolist() == own.hist.tolist()
+    drawn = [trace for trace in profile_chart(bars).data if trace.type == "bar"]
+    assert sum(float(np.sum(trace.x)) for trace in drawn) == pytest.approx(size.sum())
+
+
 def test_the_book_picture_equals_a_plain_replay(catalog: Path) -> None:
     bars = read_bars(catalog)
     picture = read_book(catalog, bars)
@@ -272,7 +295,9 @@ def test_exports_hold_every_cell_and_trade(catalog: Path, tmp_path: Path) -> Non
         assert cells.bid.sum() == bars.sell.sum()
         first = cells[(cells.open_ts == START) & (cells.bid + cells.ask > 0)]
         assert {r.row_ticks: [r.bid, r.ask] for r in first.itertuples()} == recount(1)[START]
-        assert read(paths[1]).bought.sum() == bars.buy.sum()
+        profile = read(paths[1])
+        assert profile.bought.sum() == bars.buy.sum()
+        assert profile.unclassified.sum() == bars.unclassified.sum()
         assert len(read(paths[2])) == 5
         assert read(paths[3]).entry.tolist() == [600_000.0, 600_010.0]
     with pytest.raises(ValueError, match="`form` must be csv or parquet, was 'xls'"):

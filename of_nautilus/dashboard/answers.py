@@ -92,12 +92,13 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     # prices are the ticks that these name, not the middles of rows.
     height = market.rows_of(session.rows) if session.rows else market.profile_rows
     read = read_profile(bars := whole.coarser(height // own[0].ticks_per_row))
-    low, bought, sold = bars.profile()
-    keys = key_prices(bought + sold, low, height) if (bought + sold).any() else (None,) * 3
+    low, *_ = bars.profile()
+    keys = key_prices(read.volume, low, height) if read.volume.any() else (None,) * 3
     poc, val, vah = (None if tick is None else units.price(tick) for tick in keys)
     digits = units.price_digits + 3
     drawn = read if rows == height else read_profile(whole.coarser(rows // own[0].ticks_per_row))
-    lines = zip(drawn.price.tolist(), drawn.bought.tolist(), drawn.sold.tolist(), strict=True)
+    columns = drawn.price, drawn.volume, drawn.bought, drawn.sold, drawn.unclassified
+    lines = zip(*(column.tolist() for column in columns), strict=True)
     return {
         "start": ms(session.start),
         "end": ms(session.end),
@@ -117,11 +118,12 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
         "rows": [
             {
                 "price": round(price, digits),
-                "volume": units.size(buy + sell),
+                "volume": units.size(volume),
                 "buy": units.size(buy),
                 "sell": units.size(sell),
+                "unclassified": units.size(other),
             }
-            for price, buy, sell in lines
+            for price, volume, buy, sell, other in lines
         ][::-1],
     }
 

@@ -356,7 +356,9 @@
     const middle = (range[0] + range[1]) / 2;
     const session = page.sessions.find((s) => middle >= s.x0 && middle < s.x1) || page.sessions.at(-1);
     if (!session || !session.price.length) return { traces: [], shapes: [], annotations: [] };
-    const traces = [["sold", style.sell], ["bought", style.buy]].map(([name, color]) => ({
+    const sides = [["sold", style.sell], ["bought", style.buy]];
+    if (session.unclassified.some((lots) => lots)) sides.push(["unclassified", css("--muted")]);
+    const traces = sides.map(([name, color]) => ({
       type: "bar", orientation: "h", xaxis: "x2", yaxis: "y", name, showlegend: false,
       x: session[name].map((lots) => lots * page.lot), y: session.price, width: session.height,
       customdata: session[name].map((lots) => size(lots)),

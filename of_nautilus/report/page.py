@@ -492,6 +492,7 @@ class _Report:
                     "price": profile.price.tolist(),
                     "bought": profile.bought.tolist(),
                     "sold": profile.sold.tolist(),
+                    "unclassified": profile.unclassified.tolist(),
                     "height": profile.height,
                     "poc": profile.poc,
                     "val": profile.val,

@@ -71,10 +71,13 @@ export class Overlay {
       if (y0 === null || y1 === null) continue;
       const inside = row.price >= val - high / 2 && row.price <= vah + high / 2;
       const buy = (row.buy / most) * wide,
+        sell = (row.sell / most) * wide,
         all = (row.volume / most) * wide;
       context.globalAlpha = inside ? 0.55 : 0.3;
+      context.fillStyle = colors.muted; // of no known aggressor
+      context.fillRect(width - all, y0, all - buy - sell, Math.max(y1 - y0 - 0.5, 0.7));
       context.fillStyle = colors.sell_fill;
-      context.fillRect(width - all, y0, all - buy, Math.max(y1 - y0 - 0.5, 0.7));
+      context.fillRect(width - buy - sell, y0, sell, Math.max(y1 - y0 - 0.5, 0.7));
       context.fillStyle = colors.buy_fill;
       context.fillRect(width - buy, y0, buy, Math.max(y1 - y0 - 0.5, 0.7));
     }
