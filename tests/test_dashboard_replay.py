@@ -30,10 +30,9 @@ from of_nautilus.data import (
     FootprintBar,
     LevelEvent,
     PatternSignal,
-    SessionRoll,
     TradeTransition,
 )
-from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
+from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine
 from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
 from of_nautilus.ingest.instruments import perpetual
 from of_nautilus.ingest.writer import CatalogWriter
@@ -47,6 +46,7 @@ from tests.report_catalog import (
     books,
     trade,
     walk,
+    write_flow,
     write_journal,
     write_market,
 )
@@ -75,33 +75,7 @@ def replayed(catalog: Path, at: int = AT) -> ReplaySource:
     return source
 
 
-HOURS = FlowConfig(session="1h", profile_row_ticks=7)
 FIVES = FlowConfig(session="1h", bar_size=300.0, ticks_per_row=5, profile_row_ticks=10)
-
-
-def write_flow(
-    catalog: Path, trades: TradeColumns, config: FlowConfig = HOURS
-) -> list[SessionRoll]:
-    """Write what an actor with sessions of an hour publishes; return the sessions."""
-    engine = FlowEngine(SCALE, config)
-    parts = Parts(catalog)
-    rolls: list[SessionRoll] = []
-    ended: SessionClosed | None = None
-    times = trades.ts_event
-    for event in engine.run_trades(trades.ts_event, trades.price, trades.size, trades.side):
-        match event:
-            case BarClosed():
-                parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
-            case SessionClosed():
-                ended = event
-            case SessionStarted():
-                # Told with the first trade after the end of the one before, which may be in none.
-                at = int(times[np.searchsorted(times, ended.end if ended else 0)])
-                roll = SessionRoll.of(event, ended, INSTRUMENT.id, SCALE, at)
-                rolls.append(roll)
-                parts.add(roll)
-    parts.write(START + 10**18)
-    return rolls
 
 
 @pytest.mark.parametrize("kind", ["numbers", "names"])

@@ -24,7 +24,7 @@ from of_nautilus.cli.demo import SHIPPED
 from of_nautilus.cli.frame import main
 from of_nautilus.cli.report import report_runs
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
-from of_nautilus.core.value_area import key_prices
+from of_nautilus.core.value_area import key_prices, low_volume_nodes, profile_shape
 from of_nautilus.data import (
     ClosedTrade,
     ExecutionTrouble,
@@ -35,6 +35,7 @@ from of_nautilus.data import (
     PatternSignal,
     SessionRoll,
 )
+from of_nautilus.decision.levels import LevelConfig
 from of_nautilus.engine import FlowConfig, FlowEngine, SessionStarted
 from of_nautilus.engine.events import BarClosed
 from of_nautilus.errors import UserError
@@ -62,6 +63,7 @@ from of_nautilus.report.exports import profile_table
 from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.notes import read_notes
 from of_nautilus.report.pack import levels_of, pack
+from of_nautilus.report.page import _Report
 from of_nautilus.report.results import pnl_chart
 from of_nautilus.report.stops import stop_paths
 from of_nautilus.report.tearsheet import account_returns, host_charts, starting_balance
@@ -76,6 +78,7 @@ from tests.report_catalog import (
     books,
     trade,
     walk,
+    write_flow,
     write_journal,
     write_market,
 )
@@ -234,6 +237,25 @@ def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
     assert table[["bought", "sold", "unclassified"]].sum(axis=1).tolist() == own.hist.tolist()
     drawn = [trace for trace in profile_chart(bars).data if trace.type == "bar"]
     assert sum(float(np.sum(trace.x)) for trace in drawn) == pytest.approx(size.sum())
+
+
+def test_a_sessions_profile_is_read_on_the_rows_of_its_frame(tmp_path: Path) -> None:
+    """However it is drawn: the table of the frames stands on the same page."""
+    trades = walk(15_000, 150)
+    rolls = write_flow(write_market(tmp_path, trades), trades)
+    marks = _Report(tmp_path, NAME, "", ())._session_marks()
+    finished = [roll for roll in rolls if roll.finished_end]
+    assert len(marks) == len(finished) + 1
+    for mark, roll in zip(marks, finished, strict=False):
+        rows, height = roll.rows(), roll.ticks_per_row
+        assert mark["height"] != pytest.approx(height * 0.1)
+        keys = key_prices(rows, roll.low_row, height)
+        assert [round(mark[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+        assert mark["shape"] == str(profile_shape(rows).shape)
+        nodes = low_volume_nodes(rows, LevelConfig().lvn_bins)
+        assert nodes, "a walk without thin rows proves nothing"
+        middles = [(roll.low_row + row) * height + (height - 1) // 2 for row in nodes]
+        assert [round(price * 10) for price in mark["low_nodes"]] == middles
 
 
 def test_the_book_picture_equals_a_plain_replay(catalog: Path) -> None:

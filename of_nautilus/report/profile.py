@@ -16,7 +16,7 @@ from of_nautilus.core.value_area import (
 from of_nautilus.report.bars import Bars
 from of_nautilus.report.style import BUY, SELL, Theme, decimals_of, theme
 
-NODE_BINS = 60
+NODE_BINS = 40  # as those of the levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,6 @@ def read_profile(bars: Bars) -> ProfileReading:
             price, *(bought, sold, unclassified), height, bars.lot, nan, nan, nan, [], [], "unknown"
         )
     val, vah, _ = value_area(hist)
-    bins = NODE_BINS if len(hist) > NODE_BINS else None
     return ProfileReading(
         price=price,
         bought=bought,
@@ -69,8 +68,8 @@ def read_profile(bars: Bars) -> ProfileReading:
         poc=float(price[point_of_control(hist)]),
         val=float(price[val]),
         vah=float(price[vah]),
-        low_nodes=[float(price[i]) for i in low_volume_nodes(hist, bins)],
-        high_nodes=[float(price[i]) for i in high_volume_nodes(hist, bins)],
+        low_nodes=[float(price[i]) for i in low_volume_nodes(hist, NODE_BINS)],
+        high_nodes=[float(price[i]) for i in high_volume_nodes(hist, NODE_BINS)],
         shape=str(profile_shape(hist).shape),
     )
 
