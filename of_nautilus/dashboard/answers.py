@@ -138,6 +138,7 @@ def signal(market: MarketState, data: PatternSignal) -> Json:
         "price": market.units.price(data.price),
         "strength": data.strength,
         "reasons": json.loads(data.reasons),
+        "at_close": data.at_close,
     }
 
 
@@ -358,23 +359,30 @@ def microstructure(market: MarketState) -> list[Json]:
     engine, units = market.engine, market.units
     facts: list[Json] = []
 
-    def fact(name: str, value: float | None, unit: str, text: str) -> None:
-        told = None if value is None or value != value else round(float(value), 6)
+    def fact(
+        name: str, value: float | None, unit: str, text: str, digits: int | None = None
+    ) -> None:
+        """Add a measure: with so many decimals, else with 5 significant digits."""
+        told = None if value is None or value != value else float(value)
+        if told is not None:
+            told = float(f"{told:.5g}") if digits is None else round(told, digits)
         facts.append({"name": name, "value": told, "unit": unit, "text": text})
 
     if engine is not None:
         window = engine.window(0)
         bought, sold = window["buy"], window["sell"]
-        fact("Trades a minute", window["trades"], "", "prints of the last minute")
-        fact("Volume a minute", units.size(bought + sold), "", "bought and sold in it")
-        fact("Delta of a minute", units.size(bought - sold), "", "bought less sold in it")
+        prices, sizes = units.price_digits, units.size_digits
+        fact("Trades a minute", window["trades"], "", "prints of the last minute", 0)
+        fact("Volume a minute", units.size(bought + sold), "", "bought and sold in it", sizes)
+        fact("Delta of a minute", units.size(bought - sold), "", "bought less sold in it", sizes)
         average, deviation = engine.vwap
-        fact("VWAP", average * units.tick, "", "of the session")
+        fact("VWAP", average * units.tick, "", "of the session", prices)
         fact("VWAP deviation", deviation * units.tick, "", "its standard deviation")
         fact("VPIN", engine.vpin, "", "0 to 1; needs a session before")
         fact("Large trade", engine.large_size * units.lot, "", "parent orders from this size on")
         fact("Kyle's lambda", engine.kyle_lambda, "ticks a lot", "price moved by signed volume")
-        fact("Amihud", engine.amihud, "", "|return| by value traded, 50 bars")
+        amihud = engine.amihud / (units.tick * units.lot)
+        fact("Amihud", amihud, "per million quote", "|return| by value traded, 50 bars")
         fact("Roll spread", engine.roll_spread, "ticks", "implied by changes of price")
     if market.books:
         own = book(market, market.books[-1], 20)

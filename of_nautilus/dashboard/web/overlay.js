@@ -206,8 +206,10 @@ export class Overlay {
     const from = bars[Math.max(Math.floor(range.from), 0)]?.time ?? Infinity;
     const to = bars[Math.min(Math.ceil(range.to), bars.length - 1)];
     for (const marker of this.markers) {
-      if (marker.time < from || marker.time > to.end) continue;
-      const x = this.x(marker.time),
+      // The moment at which a bar closes is the first of the next.
+      const time = marker.time - (marker.at_close ? 1 : 0);
+      if (time < from || time > to.end) continue;
+      const x = this.x(time),
         y = this.y(marker.price);
       if (x === null || y === null) continue;
       // Markers of one bar stand beside each other, away from the bar: buying below it, selling above.
