@@ -239,7 +239,7 @@ class MarketState:
                 self.moves.append((self.serial, data))
                 self._move(data)
             case JournalNote(what="stop_rests"):
-                if self.open_trade is not None:
+                if self.open_trade is not None and self._is_open(data.strategy_id):
                     self.open_trade.stop = int(json.loads(data.numbers)["price"])
             case ClosedTrade():
                 self.closed.append((self.serial, data))
@@ -343,8 +343,12 @@ class MarketState:
             plan = self.plans.get(data.strategy_id)
             if plan is not None:
                 self.open_trade = OpenTrade(plan, data.ts_event, plan.stop)
-        elif phase not in IN_TRADE:
+        elif phase not in IN_TRADE and self._is_open(data.strategy_id):
             self.open_trade = None
+
+    def _is_open(self, strategy_id: str) -> bool:
+        """Whether the open trade is a strategy's: another may watch the same market."""
+        return self.open_trade is not None and self.open_trade.plan.strategy_id == strategy_id
 
     # -- what it comes to -------------------------------------------------------------------------
 
