@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import json
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,11 +15,14 @@ import pyarrow as pa
 import pytest
 
 from of_nautilus.cli import replay as replay_command
+from of_nautilus.core.footprint import BarKind
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.app import make_app
+from of_nautilus.dashboard.bars import USUAL, Shape
 from of_nautilus.dashboard.channels import CHANNELS
+from of_nautilus.dashboard.hub import Client, Topic
 from of_nautilus.dashboard.market import PRINT, MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
@@ -28,6 +33,7 @@ from of_nautilus.data import (
     STRATEGY_TYPES,
     EntryDecision,
     FootprintBar,
+    JournalNote,
     LevelEvent,
     PatternSignal,
     TradeTransition,
@@ -209,6 +215,9 @@ def test_signals_are_found_where_no_journal_tells_them(tmp_path: Path) -> None:
         (s["ts"], s["pattern"], s["side"], round(s["price"] * 10)) for s in told["signals"]
     )
     assert shown == want
+    # Those of a close say so: they stand on the bar that closed.
+    closes = {int(s["ts"]) % MINUTE == 0 for s in told["signals"] if s["at_close"]}
+    assert closes == {True}
 
 
 # -- no look-ahead, and no memory of how a moment was reached --------------------------------------
@@ -342,12 +351,22 @@ def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
     assert market.bars.at(300, 9) == own.bars.at(300, 9)
 
 
+def fresh(shape: Shape = USUAL) -> MarketState:
+    return MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True, shape=shape)
+
+
+def rows_of(trades: TradeColumns) -> Any:
+    rows = np.zeros(len(trades), PRINT)
+    rows["ts"], rows["price"] = trades.ts_event, trades.price
+    rows["size"], rows["side"] = trades.size, trades.side
+    return rows
+
+
 def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
     trades = walk(2_000, 20)
-    rows = np.zeros(len(trades), PRINT)
-    rows["ts"], rows["price"], rows["size"] = trades.ts_event, trades.price, trades.size
-    rows["side"][::3] = 1
-    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    rows = rows_of(trades)
+    rows["side"][::3] = 0
+    market = fresh()
     market.take_trades(rows)
     market.refresh()
     (told,) = answers.profiles(market, 1, 10)
@@ -361,8 +380,81 @@ def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
         assert row["volume"] == pytest.approx(parts)
 
 
+def test_measures_are_sent_as_they_are_read() -> None:
+    """A price with its own digits, small numbers with significant ones, money in quote units."""
+    trades = walk(20_000, 180)
+    market = fresh()
+    market.take_trades(rows_of(trades))
+    facts = {fact["name"]: fact for fact in answers.microstructure(market)}
+    average = float(trades.price @ trades.size) / trades.size.sum() / 10
+    assert facts["VWAP"]["value"] == round(average, 1)
+    bars = market.bars.closed[-51:]
+    moves = [
+        abs(bar.close / before.close - 1) / (bar.dollars * 0.1 * 0.001)
+        for before, bar in pairwise(bars)
+    ]
+    assert facts["Amihud"]["value"] == pytest.approx(np.mean(moves) * 1e6, rel=1e-4)
+    assert facts["Amihud"]["unit"] == "per million quote"
+
+
+def test_a_minute_of_bars_not_counted_in_time_keeps_its_time() -> None:
+    """While the first of its bars is alone, and when more have come."""
+    market = fresh((int(BarKind.TICK), 25, 1))
+    source: Any = SimpleNamespace(markets={NAME: market})
+    candles = CHANNELS["candle"].make(source, NAME, 60)
+    rows = rows_of(walk(1_500, 20))
+    told: dict[int, Any] = {}
+    for start in range(0, len(rows), 7):
+        market.take_trades(rows[start : start + 7])
+        told |= {each["time"]: each for each in candles.delta()["candles"]}
+    assert all(time % 60_000 == 0 for time in told)
+    assert [told[time] for time in sorted(told)] == candles.snapshot()["candles"]
+
+
+def test_prints_are_told_without_a_hole() -> None:
+    """All that came since the last message; a snapshot where some of it is not held any more."""
+    market = fresh()
+    source: Any = SimpleNamespace(markets={NAME: market})
+    channel, rows = CHANNELS["tick"], rows_of(walk(9_000, 90))
+    topic, client = Topic(channel, ("tick", NAME, 0), channel.make(source, NAME, 0)), Client()
+    topic.newcomers.add(client)
+    heard = []
+    for second, (start, end) in enumerate(((0, 10), (10, 1_500), (1_500, 8_000), (8_000, 8_300))):
+        market.take_trades(rows[start:end])
+        topic.speak(second, 0)
+        heard.append(json.loads(asyncio.run(client.next())))
+    assert [each["seq"] for each in heard] == [1, 2, 3, 4]
+    assert [(each["type"], len(each["data"]["prints"])) for each in heard] == [
+        ("snapshot", 10), ("delta", 1_490), ("snapshot", 50), ("delta", 300)
+    ]  # fmt: skip
+
+
+def test_the_open_trade_is_ended_and_moved_by_its_own_strategy() -> None:
+    about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "ts_event": START, "ts_init": START}
+    plan = {"decision": "planned", "side": 1, "entry": 100, "stop": 90, "quantity": 5}
+    market = fresh()
+    market.take(EntryDecision(strategy_id="A", **plan, **about))
+
+    def move(strategy: str, target: str) -> None:
+        market.take(TradeTransition(strategy_id=strategy, target=target, **about))
+
+    def rest(strategy: str, price: int) -> None:
+        numbers = json.dumps({"price": price})
+        market.take(JournalNote(strategy_id=strategy, what="stop_rests", numbers=numbers, **about))
+
+    move("A", "POSITION_OPEN")
+    move("B", "WATCHING")
+    rest("B", 50)
+    assert market.open_trade is not None
+    assert market.open_trade.stop == 90
+    rest("A", 95)
+    assert market.open_trade.stop == 95
+    move("A", "CLOSED")
+    assert market.open_trade is None
+
+
 def test_a_card_names_the_score_that_its_strategy_needs() -> None:
-    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    market = fresh()
     about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "pattern": "absorption", "side": 1}
     for at, decision in ((START, "planned"), (START + 1, "score"), (START + 2, "planned")):
         about |= {"ts_event": at, "ts_init": at}
