@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from nautilus_trader.analysis import (
     TearsheetEquityChart,
     tearsheet,
 )
+from nautilus_trader.model.objects import Quantity
 from PIL import Image
 
 from of_nautilus.backtest import load_run_configs
@@ -535,6 +537,15 @@ def test_a_run_config_leads_to_the_pages_of_what_its_journal_kept(
     path.write_text(json.dumps(runs))
     with pytest.raises(UserError, match="no journal among the actors"):
         report_runs(load_run_configs(path), tmp_path)
+
+
+def test_slippage_is_money_of_the_contract(bare: Path) -> None:
+    """A contract of 50 that was bought four quarters of a point worse than planned."""
+    worse = replace(trade(1, START, START + MINUTE, 100, 90), tick=0.25, lot=1.0, slippage=4)
+    report = _Report(bare, NAME, "", ())
+    report.trades = pd.DataFrame([worse.to_dict()])
+    report.instrument = SimpleNamespace(multiplier=Quantity.from_int(50))
+    assert "<dt>Slippage</dt><dd>50 USDT" in report._headline()
 
 
 def test_returns_compound_to_the_account(catalog: Path) -> None:

@@ -215,7 +215,8 @@ class _Report:
     # -- its sections -----------------------------------------------------------------------------
 
     def _headline(self) -> str:
-        lines = headline(self.bars, self.trades, self.money, self.size)
+        multiplier = float(self.instrument.multiplier) if self.instrument else 1.0
+        lines = headline(self.bars, self.trades, self.money, self.size, multiplier)
         return self._section("In short", tables.numbers_list(lines))
 
     def _market(self) -> str:
