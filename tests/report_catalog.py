@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from of_nautilus.core.sessions import DAY
 from of_nautilus.core.ticks import MarketScale
 from of_nautilus.data import (
     ClosedTrade,
@@ -19,8 +20,7 @@ from of_nautilus.data import (
     SessionRoll,
 )
 from of_nautilus.demo.catalog import demo_instrument
-from of_nautilus.engine import FlowConfig, FlowEngine
-from of_nautilus.engine.events import BarClosed
+from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
 from of_nautilus.ingest.columns import ADD, CLEAR, F_LAST, DeltaColumns, TradeColumns
 from of_nautilus.ingest.writer import CatalogWriter
 from of_nautilus.journal import Parts
@@ -30,6 +30,7 @@ MINUTE = 60 * 10**9
 INSTRUMENT = demo_instrument()
 NAME = str(INSTRUMENT.id)
 SCALE = MarketScale(Decimal("0.1"), Decimal("0.001"))
+HOURS = FlowConfig(session="1h", profile_row_ticks=7)
 
 
 def walk(count: int, minutes: int, seed: int = 5) -> TradeColumns:
@@ -82,6 +83,31 @@ def write_market(catalog: Path, trades: TradeColumns, deltas: DeltaColumns | Non
         if deltas is not None:
             writer.write(deltas)
     return catalog
+
+
+def write_flow(
+    catalog: Path, trades: TradeColumns, config: FlowConfig = HOURS
+) -> list[SessionRoll]:
+    """Write what an actor with sessions of an hour publishes; return the sessions."""
+    engine = FlowEngine(SCALE, config)
+    parts = Parts(catalog)
+    rolls: list[SessionRoll] = []
+    ended: SessionClosed | None = None
+    times = trades.ts_event
+    for event in engine.run_trades(trades.ts_event, trades.price, trades.size, trades.side):
+        match event:
+            case BarClosed():
+                parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
+            case SessionClosed():
+                ended = event
+            case SessionStarted():
+                # Told with the first trade after the end of the one before, which may be in none.
+                at = int(times[np.searchsorted(times, ended.end if ended else 0)])
+                roll = SessionRoll.of(event, ended, INSTRUMENT.id, SCALE, at)
+                rolls.append(roll)
+                parts.add(roll)
+    parts.write(START + 10**18)
+    return rolls
 
 
 def trade(number: int, opened: int, closed: int, entry: int, exit_: int) -> ClosedTrade:
@@ -138,7 +164,7 @@ def write_journal(catalog: Path, trades: TradeColumns, closed: list[ClosedTrade]
     for event in bars:
         parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
     parts.add(
-        SessionRoll(ts_event=START, ts_init=START, lot=0.001, start=START, end=START + 1, **about)
+        SessionRoll(ts_event=START, ts_init=START, lot=0.001, start=START, end=START + DAY, **about)
     )
     for k, pattern in enumerate(("absorption", "initiative", "sweep", "exhaustion", "divergence")):
         bar = bars[(k + 1) * len(bars) // 7].bar

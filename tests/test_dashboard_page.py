@@ -211,6 +211,30 @@ def test_tape_profile_and_results_equal_the_catalogs(
     )
 
 
+def test_a_marker_of_a_bars_close_stands_on_that_bar(browser: Any, server: Server) -> None:
+    """And stays there when the next bar begins, at that very moment."""
+    browser.get(server.url)
+    places = browser.execute_script("""
+        return import("/web/overlay.js").then(({ Overlay }) => {
+          const bars = [0, 60000, 120000].map((time) => ({ time, end: time + 60000 }));
+          const overlay = new Overlay(() => bars);
+          const scale = {
+            logicalToCoordinate: (bar) => 100 * bar,
+            getVisibleLogicalRange: () => ({ from: 0, to: 2 }),
+          };
+          overlay.chart = { timeScale: () => scale };
+          overlay.series = { priceToCoordinate: () => 50 };
+          overlay.markers = [true, false].map((at_close) => (
+            { time: 120000, at_close, price: 1, side: 1, strength: 50, pattern: "sweep" }
+          ));
+          const context = new Proxy({}, { get: () => () => {}, set: () => true });
+          overlay.drawMarkers(context, 500, {});
+          return overlay.spots.map((spot) => spot.x);
+        });
+    """)
+    assert places == [100, 200]
+
+
 def test_a_seek_shows_what_playing_would(browser: Any, server: Server) -> None:
     show(browser, server, "market")
     server.stand_at(START + 100 * MINUTE + MINUTE // 2)

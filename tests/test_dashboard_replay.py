@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import json
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,12 +15,15 @@ import pyarrow as pa
 import pytest
 
 from of_nautilus.cli import replay as replay_command
+from of_nautilus.core.footprint import BarKind
 from of_nautilus.core.sessions import HOUR
 from of_nautilus.core.value_area import key_prices
 from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.app import make_app
+from of_nautilus.dashboard.bars import USUAL, Shape
 from of_nautilus.dashboard.channels import CHANNELS
-from of_nautilus.dashboard.market import MarketState
+from of_nautilus.dashboard.hub import Client, Topic
+from of_nautilus.dashboard.market import PRINT, MarketState
 from of_nautilus.dashboard.recorded import RecordedMarket, catalog_markets
 from of_nautilus.dashboard.replay import ReplaySource
 from of_nautilus.dashboard.units import Units
@@ -28,12 +33,12 @@ from of_nautilus.data import (
     STRATEGY_TYPES,
     EntryDecision,
     FootprintBar,
+    JournalNote,
     LevelEvent,
     PatternSignal,
-    SessionRoll,
     TradeTransition,
 )
-from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine, SessionClosed, SessionStarted
+from of_nautilus.engine import BarClosed, FlowConfig, FlowEngine
 from of_nautilus.errors import UserError
 from of_nautilus.ingest.columns import DeltaColumns, TradeColumns
 from of_nautilus.ingest.instruments import perpetual
@@ -48,6 +53,7 @@ from tests.report_catalog import (
     books,
     trade,
     walk,
+    write_flow,
     write_journal,
     write_market,
 )
@@ -76,30 +82,7 @@ def replayed(catalog: Path, at: int = AT) -> ReplaySource:
     return source
 
 
-HOURS = FlowConfig(session="1h", profile_row_ticks=7)
 FIVES = FlowConfig(session="1h", bar_size=300.0, ticks_per_row=5, profile_row_ticks=10)
-
-
-def write_flow(
-    catalog: Path, trades: TradeColumns, config: FlowConfig = HOURS
-) -> list[SessionRoll]:
-    """Write what an actor with sessions of an hour publishes; return the sessions."""
-    engine = FlowEngine(SCALE, config)
-    parts = Parts(catalog)
-    rolls: list[SessionRoll] = []
-    ended: SessionClosed | None = None
-    for event in engine.run_trades(trades.ts_event, trades.price, trades.size, trades.side):
-        match event:
-            case BarClosed():
-                parts.add(FootprintBar.of(event, INSTRUMENT.id, SCALE, event.bar.close_ts))
-            case SessionClosed():
-                ended = event
-            case SessionStarted():
-                roll = SessionRoll.of(event, ended, INSTRUMENT.id, SCALE, event.ts)
-                rolls.append(roll)
-                parts.add(roll)
-    parts.write(START + 10**18)
-    return rolls
 
 
 @pytest.mark.parametrize("kind", ["numbers", "names"])
@@ -138,6 +121,49 @@ def test_finished_profiles_have_the_key_prices_that_levels_come_from(tmp_path: P
             assert same["row_height"] == pytest.approx(rows / 10)
             for name in ("poc", "vah", "val", "shape", "lvn", "key_height", "volume"):
                 assert same[name] == one[name], name
+
+
+@pytest.mark.parametrize("session", ["NY_CASH", "08:00-16:00 UTC", "8h"])
+def test_hours_of_a_session_are_those_that_are_told(tmp_path: Path, session: str) -> None:
+    """On the days on which the clocks of New York go forward, in a leap as by the hour."""
+    later = 61 * 24 * HOUR  # 9 March 2024
+    trades = walk(20_000, 40 * 60)
+    moved = {"ts_event": trades.ts_event + later, "ts_init": trades.ts_event + later}
+    trades = replace(trades, **moved)
+    write_market(tmp_path, trades)
+    rolls = write_flow(tmp_path, trades, FlowConfig(session=session, profile_row_ticks=10))
+    (recorded,) = (RecordedMarket(each) for each in catalog_markets(tmp_path, None, None))
+    played = recorded.player()
+    for hour in range(1, 40):
+        at = START + later + hour * HOUR + 7 * MINUTE
+        played.play(at)
+        if hour not in (3, 17, 23, 39):
+            continue
+        leapt = recorded.player()
+        leapt.play(at)
+        one, other = played.state, leapt.state
+        one.refresh()
+        other.refresh()
+        told, bars = answers.profiles(one, 9, 10), one.bars.between(0, None)
+        assert told == answers.profiles(other, 9, 10)
+        assert bars == other.bars.between(0, None)
+        assert repr(one.engine and one.engine.vwap) == repr(other.engine and other.engine.vwap)
+        begun = [roll for roll in rolls if roll.start <= at]
+        for bar in bars:
+            assert any(roll.start <= bar.open_ts < roll.end for roll in begun)
+        for own, roll in zip(told, reversed(begun), strict=True):
+            inside = (trades.ts_event >= roll.start) & (trades.ts_event < min(roll.end, at + 1))
+            price, size = trades.price[inside], trades.size[inside]
+            low = int(price.min()) // 10
+            keys = key_prices(np.bincount(price // 10 - low, size).astype(np.int64), low, 10)
+            assert [round(own[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+            assert round(own["volume"] * 1000) == size.sum()
+            assert [round(own[name] * 10) for name in ("high", "low")] == [price.max(), price.min()]
+            if roll is begun[-1]:
+                assert answers.instrument(one, at)["volume"] == own["volume"]
+                if at < roll.end:
+                    assert one.engine is not None
+                    assert one.engine.vwap[0] == pytest.approx(float(price @ size) / size.sum())
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +216,9 @@ def test_signals_are_found_where_no_journal_tells_them(tmp_path: Path) -> None:
         (s["ts"], s["pattern"], s["side"], round(s["price"] * 10)) for s in told["signals"]
     )
     assert shown == want
+    # Those of a close say so: they stand on the bar that closed.
+    closes = {int(s["ts"]) % MINUTE == 0 for s in told["signals"] if s["at_close"]}
+    assert closes == {True}
 
 
 # -- no look-ahead, and no memory of how a moment was reached --------------------------------------
@@ -323,8 +352,110 @@ def test_bars_of_another_shape_are_those_that_were_told(tmp_path: Path) -> None:
     assert market.bars.at(300, 9) == own.bars.at(300, 9)
 
 
+def fresh(shape: Shape = USUAL) -> MarketState:
+    return MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True, shape=shape)
+
+
+def rows_of(trades: TradeColumns) -> Any:
+    rows = np.zeros(len(trades), PRINT)
+    rows["ts"], rows["price"] = trades.ts_event, trades.price
+    rows["size"], rows["side"] = trades.size, trades.side
+    return rows
+
+
+def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
+    trades = walk(2_000, 20)
+    rows = rows_of(trades)
+    rows["side"][::3] = 0
+    market = fresh()
+    market.take_trades(rows)
+    market.refresh()
+    (told,) = answers.profiles(market, 1, 10)
+    low = int(trades.price.min()) // 10
+    volumes = np.bincount(trades.price // 10 - low, trades.size).astype(np.int64)
+    keys = key_prices(volumes, low, 10)
+    assert [round(told[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+    assert [round(row["volume"] * 1000) for row in told["rows"]][::-1] == volumes.tolist()
+    for row in told["rows"]:
+        parts = row["buy"] + row["sell"] + row["unclassified"]
+        assert row["volume"] == pytest.approx(parts)
+
+
+def test_measures_are_sent_as_they_are_read() -> None:
+    """A price with its own digits, small numbers with significant ones, money in quote units."""
+    trades = walk(20_000, 180)
+    market = fresh()
+    market.take_trades(rows_of(trades))
+    facts = {fact["name"]: fact for fact in answers.microstructure(market)}
+    average = float(trades.price @ trades.size) / trades.size.sum() / 10
+    assert facts["VWAP"]["value"] == round(average, 1)
+    bars = market.bars.closed[-51:]
+    moves = [
+        abs(bar.close / before.close - 1) / (bar.dollars * 0.1 * 0.001)
+        for before, bar in pairwise(bars)
+    ]
+    assert facts["Amihud"]["value"] == pytest.approx(np.mean(moves) * 1e6, rel=1e-4)
+    assert facts["Amihud"]["unit"] == "per million quote"
+
+
+def test_a_minute_of_bars_not_counted_in_time_keeps_its_time() -> None:
+    """While the first of its bars is alone, and when more have come."""
+    market = fresh((int(BarKind.TICK), 25, 1))
+    source: Any = SimpleNamespace(markets={NAME: market})
+    candles = CHANNELS["candle"].make(source, NAME, 60)
+    rows = rows_of(walk(1_500, 20))
+    told: dict[int, Any] = {}
+    for start in range(0, len(rows), 7):
+        market.take_trades(rows[start : start + 7])
+        told |= {each["time"]: each for each in candles.delta()["candles"]}
+    assert all(time % 60_000 == 0 for time in told)
+    assert [told[time] for time in sorted(told)] == candles.snapshot()["candles"]
+
+
+def test_prints_are_told_without_a_hole() -> None:
+    """All that came since the last message; a snapshot where some of it is not held any more."""
+    market = fresh()
+    source: Any = SimpleNamespace(markets={NAME: market})
+    channel, rows = CHANNELS["tick"], rows_of(walk(9_000, 90))
+    topic, client = Topic(channel, ("tick", NAME, 0), channel.make(source, NAME, 0)), Client()
+    topic.newcomers.add(client)
+    heard = []
+    for second, (start, end) in enumerate(((0, 10), (10, 1_500), (1_500, 8_000), (8_000, 8_300))):
+        market.take_trades(rows[start:end])
+        topic.speak(second, 0)
+        heard.append(json.loads(asyncio.run(client.next())))
+    assert [each["seq"] for each in heard] == [1, 2, 3, 4]
+    assert [(each["type"], len(each["data"]["prints"])) for each in heard] == [
+        ("snapshot", 10), ("delta", 1_490), ("snapshot", 50), ("delta", 300)
+    ]  # fmt: skip
+
+
+def test_the_open_trade_is_ended_and_moved_by_its_own_strategy() -> None:
+    about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "ts_event": START, "ts_init": START}
+    plan = {"decision": "planned", "side": 1, "entry": 100, "stop": 90, "quantity": 5}
+    market = fresh()
+    market.take(EntryDecision(strategy_id="A", **plan, **about))
+
+    def move(strategy: str, target: str) -> None:
+        market.take(TradeTransition(strategy_id=strategy, target=target, **about))
+
+    def rest(strategy: str, price: int) -> None:
+        numbers = json.dumps({"price": price})
+        market.take(JournalNote(strategy_id=strategy, what="stop_rests", numbers=numbers, **about))
+
+    move("A", "POSITION_OPEN")
+    move("B", "WATCHING")
+    rest("B", 50)
+    assert market.open_trade is not None
+    assert market.open_trade.stop == 90
+    rest("A", 95)
+    assert market.open_trade.stop == 95
+    move("A", "CLOSED")
+    assert market.open_trade is None
+
+
 def test_a_card_names_the_score_that_its_strategy_needs() -> None:
-    market = MarketState(NAME, Units(0.1, 0.001, 1, 3), "USDT", from_start=True)
+    market = fresh()
     about: dict[str, Any] = {"instrument_id": INSTRUMENT.id, "pattern": "absorption", "side": 1}
     for at, decision in ((START, "planned"), (START + 1, "score"), (START + 2, "planned")):
         about |= {"ts_event": at, "ts_init": at}

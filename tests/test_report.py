@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from nautilus_trader.analysis import (
     TearsheetEquityChart,
     tearsheet,
 )
+from nautilus_trader.model.objects import Quantity
 from PIL import Image
 
 from of_nautilus.backtest import load_run_configs
@@ -24,6 +26,7 @@ from of_nautilus.cli.demo import SHIPPED
 from of_nautilus.cli.frame import main
 from of_nautilus.cli.report import report_runs
 from of_nautilus.core.imbalance import ImbalanceRule, imbalance_flags, imbalance_stacks
+from of_nautilus.core.value_area import key_prices, low_volume_nodes, profile_shape
 from of_nautilus.data import (
     ClosedTrade,
     ExecutionTrouble,
@@ -34,6 +37,7 @@ from of_nautilus.data import (
     PatternSignal,
     SessionRoll,
 )
+from of_nautilus.decision.levels import LevelConfig
 from of_nautilus.engine import FlowConfig, FlowEngine, SessionStarted
 from of_nautilus.engine.events import BarClosed
 from of_nautilus.errors import UserError
@@ -57,9 +61,11 @@ from of_nautilus.report import (
 )
 from of_nautilus.report.bars import BUY_FLAG, BUY_STACK, SELL_FLAG, SELL_STACK
 from of_nautilus.report.card import journal_signals
+from of_nautilus.report.exports import profile_table
 from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.notes import read_notes
 from of_nautilus.report.pack import levels_of, pack
+from of_nautilus.report.page import _Report
 from of_nautilus.report.results import pnl_chart
 from of_nautilus.report.stops import stop_paths
 from of_nautilus.report.tearsheet import account_returns, host_charts, starting_balance
@@ -74,6 +80,7 @@ from tests.report_catalog import (
     books,
     trade,
     walk,
+    write_flow,
     write_journal,
     write_market,
 )
@@ -213,6 +220,46 @@ def test_the_profile_sums_up_the_cells(catalog: Path) -> None:
     assert sum(float(np.sum(t.x)) for t in bars_drawn) == pytest.approx(volume.sum() * bars.lot)
 
 
+def test_what_no_aggressor_is_known_of_is_part_of_the_profile() -> None:
+    """Such as the cross that ends a session, which the node's own profile holds."""
+    side, size = TRADES.side.copy(), TRADES.size.copy()
+    side[3_000], size[3_000] = 0, size.sum() // 2
+    engine = FlowEngine(SCALE, FlowConfig.bars_only(profile=True))
+    events = engine.run_trades(TRADES.ts_event, TRADES.price, size, side)
+    events += engine.advance(START + 60 * MINUTE)
+    bars = Bars.of([event.bar for event in events if isinstance(event, BarClosed)], NAME, 0.1, 1.0)
+    own = engine.session_profile()
+    assert own is not None
+    read = read_profile(bars)
+    np.testing.assert_array_equal(read.volume, own.hist)
+    keys = key_prices(own.hist, own.low_row, 1)
+    assert [round(price * 10) for price in (read.poc, read.val, read.vah)] == list(keys)
+    assert keys[0] == TRADES.price[3_000]
+    table = profile_table(bars)
+    assert table[["bought", "sold", "unclassified"]].sum(axis=1).tolist() == own.hist.tolist()
+    drawn = [trace for trace in profile_chart(bars).data if trace.type == "bar"]
+    assert sum(float(np.sum(trace.x)) for trace in drawn) == pytest.approx(size.sum())
+
+
+def test_a_sessions_profile_is_read_on_the_rows_of_its_frame(tmp_path: Path) -> None:
+    """However it is drawn: the table of the frames stands on the same page."""
+    trades = walk(15_000, 150)
+    rolls = write_flow(write_market(tmp_path, trades), trades)
+    marks = _Report(tmp_path, NAME, "", ())._session_marks()
+    finished = [roll for roll in rolls if roll.finished_end]
+    assert len(marks) == len(finished) + 1
+    for mark, roll in zip(marks, finished, strict=False):
+        rows, height = roll.rows(), roll.ticks_per_row
+        assert mark["height"] != pytest.approx(height * 0.1)
+        keys = key_prices(rows, roll.low_row, height)
+        assert [round(mark[name] * 10) for name in ("poc", "val", "vah")] == list(keys)
+        assert mark["shape"] == str(profile_shape(rows).shape)
+        nodes = low_volume_nodes(rows, LevelConfig().lvn_bins)
+        assert nodes, "a walk without thin rows proves nothing"
+        middles = [(roll.low_row + row) * height + (height - 1) // 2 for row in nodes]
+        assert [round(price * 10) for price in mark["low_nodes"]] == middles
+
+
 def test_the_book_picture_equals_a_plain_replay(catalog: Path) -> None:
     bars = read_bars(catalog)
     picture = read_book(catalog, bars)
@@ -272,7 +319,9 @@ def test_exports_hold_every_cell_and_trade(catalog: Path, tmp_path: Path) -> Non
         assert cells.bid.sum() == bars.sell.sum()
         first = cells[(cells.open_ts == START) & (cells.bid + cells.ask > 0)]
         assert {r.row_ticks: [r.bid, r.ask] for r in first.itertuples()} == recount(1)[START]
-        assert read(paths[1]).bought.sum() == bars.buy.sum()
+        profile = read(paths[1])
+        assert profile.bought.sum() == bars.buy.sum()
+        assert profile.unclassified.sum() == bars.unclassified.sum()
         assert len(read(paths[2])) == 5
         assert read(paths[3]).entry.tolist() == [600_000.0, 600_010.0]
     with pytest.raises(ValueError, match="`form` must be csv or parquet, was 'xls'"):
@@ -494,6 +543,15 @@ def test_a_run_config_leads_to_the_pages_of_what_its_journal_kept(
     path.write_text(json.dumps(runs))
     with pytest.raises(UserError, match="no journal among the actors"):
         report_runs(load_run_configs(path), tmp_path)
+
+
+def test_slippage_is_money_of_the_contract(bare: Path) -> None:
+    """A contract of 50 that was bought four quarters of a point worse than planned."""
+    worse = replace(trade(1, START, START + MINUTE, 100, 90), tick=0.25, lot=1.0, slippage=4)
+    report = _Report(bare, NAME, "", ())
+    report.trades = pd.DataFrame([worse.to_dict()])
+    report.instrument = SimpleNamespace(multiplier=Quantity.from_int(50))
+    assert "<dt>Slippage</dt><dd>50 USDT" in report._headline()
 
 
 def test_returns_compound_to_the_account(catalog: Path) -> None:

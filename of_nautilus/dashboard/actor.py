@@ -24,6 +24,7 @@ from of_nautilus.data import OperatorCommand, data_type, listen
 from of_nautilus.indicators.base import SIDES
 from of_nautilus.indicators.book import DeltaRows
 
+MOST_WAITING = 50_000  # rows of a book
 _SOURCE = "dashboard"
 
 
@@ -109,16 +110,35 @@ class DashboardFeed(Actor):
 
     def _take_book(self, deltas: OrderBookDeltas) -> None:
         assert self._side is not None
-        book = self._books[deltas.instrument_id]
-        if book.take(deltas) and deltas.ts_event >= book.next_ns:
-            book.next_ns = deltas.ts_event + self.config.book_ms * 1_000_000
-            self._side.book(self._numbers[deltas.instrument_id], deltas.ts_event, book.top())
+        name, ts = deltas.instrument_id, deltas.ts_event
+        self._tell_changed(name, ts)
+        book = self._books[name]
+        if book.take(deltas):
+            book.changed = True
+            if ts >= book.next_ns:
+                book.next_ns = ts
+                self._tell_changed(name, ts)
+
+    def _tell_changed(self, name: InstrumentId, now: int) -> None:
+        """Tell of a book that changed since it was told, if it is time: as it stood at that time.
+
+        A change that comes too soon after another waits: the last one before a silence would not
+        be told otherwise.
+        """
+        book = self._books[name]
+        if self._side is None or not book.changed or not book.trusted or now < book.next_ns:
+            return
+        self._side.book(self._numbers[name], book.next_ns, book.top())
+        book.next_ns += self.config.book_ms * 1_000_000
+        book.changed = False
 
     def _look(self) -> None:
-        """Do what is asked."""
+        """Tell what waits, and do what is asked."""
         if self._side is None:
             return
         now = self.clock.timestamp_ns()
+        for name in self._books:
+            self._tell_changed(name, now)
         asked = self._side.asked(now)
         if asked is None:
             return
@@ -151,12 +171,26 @@ class _Book:
         self._rows = DeltaRows(_scale(instrument))
         self._state, self._window, self._blocks, self._far = books.new_book()
         self.next_ns = 0
+        self.changed = False
+        self._whole_messages = False
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the book is whole."""
+        return bool(self._state[0].trusted)
 
     def take(self, deltas: OrderBookDeltas) -> bool:
         """Take a message; return whether the book is whole and to be trusted."""
         rows = self._rows
-        if not rows.add(deltas):
-            return False
+        if rows.add(deltas):
+            self._whole_messages = False
+        else:
+            # An adapter's snapshot is whole, and so is what follows it where no row says so. What
+            # no row ever ends is not kept for good.
+            self._whole_messages |= deltas.is_snapshot and len(deltas.deltas) > 1
+            if not self._whole_messages and rows.count < MOST_WAITING:
+                return False
+            rows.rows[rows.count - 1, 4] |= books.F_LAST
         count, rows.count = rows.count, 0
         done = 0
         while done < count:
@@ -165,7 +199,7 @@ class _Book:
             )
             if done < count:
                 self._far = grow_far(self._far)
-        return bool(self._state[0].trusted)
+        return self.trusted
 
     def top(self) -> Any:
         """Return the best levels, as the channel takes them."""

@@ -22,7 +22,8 @@ _MIN_SCORE = ScoreConfig().min_score
 def instrument(market: MarketState, now: int) -> Json:
     """Return one line of `/api/instruments`."""
     units = market.units
-    bars = market.bars.between(market.session.start, None) if market.session else []
+    own = market.session
+    bars = market.bars.between(own.start, own.end) if own else []
     row = market.row(now)
     opened = bars[0].open if bars else None
     return {
@@ -71,9 +72,7 @@ def points(candles: Iterable[Json]) -> list[Json]:
 
 def profiles(market: MarketState, days: int, rows: int) -> list[Json]:
     """Return the profiles of the newest `days` sessions on rows of so many ticks."""
-    sessions = market.sessions[-days:]
-    ends = [*(session.start for session in sessions[1:]), None]
-    made = [_profile(market, own, end, rows) for own, end in zip(sessions, ends, strict=True)]
+    made = [_profile(market, own, own.end, rows) for own in market.begun[-days:]]
     return [each for each in reversed(made) if each is not None]
 
 
@@ -93,12 +92,13 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
     # prices are the ticks that these name, not the middles of rows.
     height = market.rows_of(session.rows) if session.rows else market.profile_rows
     read = read_profile(bars := whole.coarser(height // own[0].ticks_per_row))
-    low, bought, sold = bars.profile()
-    keys = key_prices(bought + sold, low, height) if (bought + sold).any() else (None,) * 3
+    low, *_ = bars.profile()
+    keys = key_prices(read.volume, low, height) if read.volume.any() else (None,) * 3
     poc, val, vah = (None if tick is None else units.price(tick) for tick in keys)
     digits = units.price_digits + 3
     drawn = read if rows == height else read_profile(whole.coarser(rows // own[0].ticks_per_row))
-    lines = zip(drawn.price.tolist(), drawn.bought.tolist(), drawn.sold.tolist(), strict=True)
+    columns = drawn.price, drawn.volume, drawn.bought, drawn.sold, drawn.unclassified
+    lines = zip(*(column.tolist() for column in columns), strict=True)
     return {
         "start": ms(session.start),
         "end": ms(session.end),
@@ -118,11 +118,12 @@ def _profile(market: MarketState, session: Session, end: int | None, rows: int) 
         "rows": [
             {
                 "price": round(price, digits),
-                "volume": units.size(buy + sell),
+                "volume": units.size(volume),
                 "buy": units.size(buy),
                 "sell": units.size(sell),
+                "unclassified": units.size(other),
             }
-            for price, buy, sell in lines
+            for price, volume, buy, sell, other in lines
         ][::-1],
     }
 
@@ -137,6 +138,7 @@ def signal(market: MarketState, data: PatternSignal) -> Json:
         "price": market.units.price(data.price),
         "strength": data.strength,
         "reasons": json.loads(data.reasons),
+        "at_close": data.at_close,
     }
 
 
@@ -357,23 +359,30 @@ def microstructure(market: MarketState) -> list[Json]:
     engine, units = market.engine, market.units
     facts: list[Json] = []
 
-    def fact(name: str, value: float | None, unit: str, text: str) -> None:
-        told = None if value is None or value != value else round(float(value), 6)
+    def fact(
+        name: str, value: float | None, unit: str, text: str, digits: int | None = None
+    ) -> None:
+        """Add a measure: with so many decimals, else with 5 significant digits."""
+        told = None if value is None or value != value else float(value)
+        if told is not None:
+            told = float(f"{told:.5g}") if digits is None else round(told, digits)
         facts.append({"name": name, "value": told, "unit": unit, "text": text})
 
     if engine is not None:
         window = engine.window(0)
         bought, sold = window["buy"], window["sell"]
-        fact("Trades a minute", window["trades"], "", "prints of the last minute")
-        fact("Volume a minute", units.size(bought + sold), "", "bought and sold in it")
-        fact("Delta of a minute", units.size(bought - sold), "", "bought less sold in it")
+        prices, sizes = units.price_digits, units.size_digits
+        fact("Trades a minute", window["trades"], "", "prints of the last minute", 0)
+        fact("Volume a minute", units.size(bought + sold), "", "bought and sold in it", sizes)
+        fact("Delta of a minute", units.size(bought - sold), "", "bought less sold in it", sizes)
         average, deviation = engine.vwap
-        fact("VWAP", average * units.tick, "", "of the session")
+        fact("VWAP", average * units.tick, "", "of the session", prices)
         fact("VWAP deviation", deviation * units.tick, "", "its standard deviation")
         fact("VPIN", engine.vpin, "", "0 to 1; needs a session before")
         fact("Large trade", engine.large_size * units.lot, "", "parent orders from this size on")
         fact("Kyle's lambda", engine.kyle_lambda, "ticks a lot", "price moved by signed volume")
-        fact("Amihud", engine.amihud, "", "|return| by value traded, 50 bars")
+        amihud = engine.amihud / (units.tick * units.lot)
+        fact("Amihud", amihud, "per million quote", "|return| by value traded, 50 bars")
         fact("Roll spread", engine.roll_spread, "ticks", "implied by changes of price")
     if market.books:
         own = book(market, market.books[-1], 20)

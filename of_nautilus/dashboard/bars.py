@@ -211,8 +211,11 @@ class BarBook:
             yield number, group[::-1]
 
     def _of(self, span: int, number: int, parts: list[ClosedBar]) -> ClosedBar:
-        if parts[0].kind != BarKind.TIME or parts[0].length == span:
-            return parts[-1] if len(parts) == 1 else merge(parts, span)
+        own = parts[0].kind == BarKind.TIME and parts[0].length == span
+        if own and len(parts) == 1:
+            return parts[0]
+        # One that is not counted in time is merged even where it is alone: the minute that it
+        # makes begins with the minute, as it will with those that follow.
         if parts[-1] is self.open:
             return merge(parts, span)
         key = span, number

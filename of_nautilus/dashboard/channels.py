@@ -8,7 +8,7 @@ from of_nautilus.dashboard import answers
 from of_nautilus.dashboard.market import MarketState
 from of_nautilus.dashboard.sources import Source
 
-SNAPSHOT_BARS, SNAPSHOT_CARDS, SNAPSHOT_PRINTS, MOST_PRINTS = 500, 50, 50, 200
+SNAPSHOT_BARS, SNAPSHOT_CARDS, SNAPSHOT_PRINTS = 500, 50, 50
 SNAPSHOT_TRADES = 200
 BOOK_LEVELS = 25
 
@@ -48,6 +48,11 @@ class Talk:
     def begin(self) -> None:
         """Take what is now as told."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether some of what was not told is gone, so that only a snapshot is right."""
+        return False
+
     def snapshot(self) -> Json:
         """Return all of it."""
         raise NotImplementedError
@@ -61,6 +66,10 @@ class _Prints(Talk):
     def begin(self) -> None:
         self._told = self._market.trade_count
 
+    @property
+    def is_behind(self) -> bool:
+        return self._market.trade_count - self._told > len(self._market.prints)
+
     def snapshot(self) -> Json:
         # As of the last delta: one that follows must not repeat anything.
         market = self._market
@@ -71,7 +80,7 @@ class _Prints(Talk):
 
     def delta(self) -> Json | None:
         market = self._market
-        fresh = min(market.trade_count - self._told, MOST_PRINTS)
+        fresh = market.trade_count - self._told
         if fresh <= 0:
             return None
         self._told = market.trade_count

@@ -40,7 +40,8 @@ class Topic:
     def speak(self, now: float, epoch: int) -> int:
         """Say what is due; return how many messages were put before clients."""
         sent = 0
-        if epoch != self._epoch:
+        behind = bool(self.hearers) and now >= self._due and self._talk.is_behind
+        if epoch != self._epoch or behind:
             # What was told no longer leads to what is.
             self._epoch = epoch
             self._talk.begin()

@@ -1,6 +1,7 @@
 """What a dashboard knows of one market: fed with trades, books and what was published."""
 
 import json
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from of_nautilus.core.book_measures import thin_limit_of
 from of_nautilus.core.footprint import BarKind, ClosedBar
 from of_nautilus.core.record import Ints
-from of_nautilus.core.sessions import DAY, HOUR, MINUTE, SECOND
+from of_nautilus.core.sessions import DAY, MINUTE, SECOND
 from of_nautilus.dashboard.bars import USUAL, BarBook, Shape
 from of_nautilus.dashboard.units import Units
 from of_nautilus.data import (
@@ -143,6 +144,7 @@ class MarketState:
         self._r1 = float("nan")
         self._profile_rows: int | None = None
         self._engine: FlowEngine | None = None
+        self._hours = ""  # the sessions of that engine
         self._cvds: dict[int, int] = {}
         self._cvd_ahead = 0
         self._open_at = -1
@@ -214,6 +216,7 @@ class MarketState:
                 if data.finished_end:
                     self._profile_rows = data.ticks_per_row
                 self._begin(data.start, data.end)
+                self._follow_hours()
             case DailyBias():
                 self.bias = data
             case LevelEvent():
@@ -236,7 +239,7 @@ class MarketState:
                 self.moves.append((self.serial, data))
                 self._move(data)
             case JournalNote(what="stop_rests"):
-                if self.open_trade is not None:
+                if self.open_trade is not None and self._is_open(data.strategy_id):
                     self.open_trade.stop = int(json.loads(data.numbers)["price"])
             case ClosedTrade():
                 self.closed.append((self.serial, data))
@@ -248,11 +251,12 @@ class MarketState:
         units = self.units
         worth = {BarKind.TIME: 1 / SECOND, BarKind.DOLLAR: units.tick * units.lot}
         worth |= dict.fromkeys((BarKind.VOLUME, BarKind.DELTA), units.lot)
+        self._hours = _spec(self.sessions)
         config = FlowConfig.bars_only(
             bar=BarType[BarKind(kind).name],
             bar_size=length * worth.get(BarKind(kind), 1),
             ticks_per_row=height,
-            session=_spec(self.sessions),
+            session=self._hours,
             vwap=True,
             windows_s=(float(WINDOW_S),),
             large_trades=True,
@@ -268,7 +272,7 @@ class MarketState:
         whole, self._from_start = self._from_start, True
         if self.bars.holds(bar.open_ts):
             self._settle(bar.open_ts)
-        elif whole:
+        elif whole and not self._outside(bar.open_ts):
             self.bars.put(bar._replace(cvd=bar.cvd + self._cvd_ahead))
 
     def _told_bar(self, data: FootprintBar) -> None:
@@ -307,8 +311,30 @@ class MarketState:
     def _begin(self, start: int, end: int) -> None:
         if self.sessions and start <= self.sessions[-1].start:
             return
+        if self.sessions:
+            # A node that came back with other hours.
+            self.sessions[-1].end = min(self.sessions[-1].end, start)
         self.sessions.append(Session(start, end))
         del self.sessions[:-MOST_SESSIONS]
+
+    def _follow_hours(self) -> None:
+        """Make the engine anew where the sessions that are told are no longer its own."""
+        if self._engine is None or self._hours == _spec(self.sessions):
+            return
+        self._engine, self._from_start = None, False
+        own = self.prints[self.prints["ts"] >= self.sessions[-1].start]
+        if len(own):
+            self._run(own)
+        self._open_at = -1
+
+    def _outside(self, ts: int) -> bool:
+        """Whether a moment lies before or between the sessions that were told."""
+        after = bisect_right(self.sessions, ts, key=lambda session: session.start)
+        return (
+            self._rolls_told
+            and after < len(self.sessions)
+            and (after == 0 or ts >= self.sessions[after - 1].end)
+        )
 
     def _move(self, data: TradeTransition) -> None:
         phase = Phase(data.target)
@@ -317,8 +343,12 @@ class MarketState:
             plan = self.plans.get(data.strategy_id)
             if plan is not None:
                 self.open_trade = OpenTrade(plan, data.ts_event, plan.stop)
-        elif phase not in IN_TRADE:
+        elif phase not in IN_TRADE and self._is_open(data.strategy_id):
             self.open_trade = None
+
+    def _is_open(self, strategy_id: str) -> bool:
+        """Whether the open trade is a strategy's: another may watch the same market."""
+        return self.open_trade is not None and self.open_trade.plan.strategy_id == strategy_id
 
     # -- what it comes to -------------------------------------------------------------------------
 
@@ -329,7 +359,8 @@ class MarketState:
         self._open_at = self.trade_count
         bar = self._engine.open_bar
         if bar is not None:
-            bar = bar._replace(cvd=bar.cvd + self._cvd_ahead)
+            outside = self._outside(bar.open_ts)
+            bar = None if outside else bar._replace(cvd=bar.cvd + self._cvd_ahead)
         self.bars.open = bar
 
     @property
@@ -338,9 +369,15 @@ class MarketState:
         return self._engine
 
     @property
+    def begun(self) -> list[Session]:
+        """The sessions that have begun: the next is told of when one is over."""
+        return [session for session in self.sessions if session.start <= self.last_ts]
+
+    @property
     def session(self) -> Session | None:
-        """The newest session."""
-        return self.sessions[-1] if self.sessions else None
+        """The newest session that has begun."""
+        begun = self.begun
+        return begun[-1] if begun else None
 
     @property
     def phase(self) -> Phase | None:
@@ -402,12 +439,23 @@ class MarketState:
 
 
 def _spec(sessions: list[Session]) -> str:
-    """Return a config's words for sessions such as the last one."""
-    if sessions:
-        span = sessions[-1].end - sessions[-1].start
-        if span < DAY and DAY % span == 0 and sessions[-1].start % span == 0:
-            if span % HOUR == 0:
-                return f"{span // HOUR}h"
-            if span % MINUTE == 0:
-                return f"{span // MINUTE}min"
-    return "FULL_DAY"
+    """Return a config's words for sessions such as the last one, in the hours of UTC.
+
+    Where a length that divides the day would say the same, two that begin at one time of day are
+    hours: sessions of a length fill the day.
+    """
+    if not sessions:
+        return "FULL_DAY"
+    start, end = sessions[-1].start, sessions[-1].end
+    span = end - start
+    if span == DAY and start % DAY == 0:
+        return "FULL_DAY"
+    daily = len(sessions) > 1 and (start - sessions[-2].start) % DAY == 0
+    if span < DAY and DAY % span == 0 and span % MINUTE == 0 and start % span == 0 and not daily:
+        return f"{span // MINUTE}min"
+    # The day on which a zone's clocks go back has more than 24 hours.
+    opens, closes = (
+        f"{minutes // 60:02}:{minutes % 60:02}"
+        for minutes in (ts % DAY // MINUTE for ts in (start, min(end, start + DAY)))
+    )
+    return f"{opens}-{closes} UTC"

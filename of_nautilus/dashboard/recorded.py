@@ -111,13 +111,19 @@ class Player:
         recorded, state = self._recorded, self.state
         told = recorded.told_until(until)
         for event in recorded.events[self._events : told]:
+            if isinstance(event, SessionRoll):
+                # A leap must meet the hours of sessions as playing does.
+                self._play_trades(event.ts_init - 1)
             state.take(event)
         self._events = told
-        traded = int(np.searchsorted(recorded.trades["ts"], until, "right"))
-        if traded > self._trades:
-            state.take_trades(recorded.trades[self._trades : traded])
-            self._trades = traded
+        self._play_trades(until)
         self._play_books(until)
+
+    def _play_trades(self, until: int) -> None:
+        traded = int(np.searchsorted(self._recorded.trades["ts"], until, "right"))
+        if traded > self._trades:
+            self.state.take_trades(self._recorded.trades[self._trades : traded])
+            self._trades = traded
 
     def _play_books(self, until: int) -> None:
         """Take a book of each half second, of the last one as far as it has come."""

@@ -44,7 +44,9 @@ class ReplaySource:
         self._recorded = recorded
         self._start = min(one.start for one in recorded)
         self._end = max(one.end for one in recorded)
-        self._sessions = sorted({start for one in recorded for start in one.sessions()})
+        self._sessions = sorted(
+            {start for one in recorded for start in one.sessions() if start < self._end}
+        )
         self._state = "playing"
         self._speed = speed
         later = [start for start in self._sessions if start > self._start]

@@ -157,16 +157,16 @@ class Bars:
         share = np.clip((moments - self.open_ts[at]) / span, 0.0, 1.0)
         return np.asarray(at - 0.5 + share)
 
-    def profile(self) -> tuple[int, Ints, Ints]:
-        """Return (lowest row, bought, sold) of all bars together; sizes in lots by row."""
+    def profile(self) -> tuple[int, Ints, Ints, Ints]:
+        """Return (lowest row, bought, sold, unclassified) of all bars together, in lots by row."""
         if not len(self):
-            return 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
+            return 0, *np.zeros((3, 0), np.int64)
         low = int(self.low_row.min())
         at = self.row_index - low
-        sides = np.zeros((2, int(self.high_row.max()) - low + 1), np.int64)
-        np.add.at(sides[0], at, self.cells[:, 1])
-        np.add.at(sides[1], at, self.cells[:, 0])
-        return low, sides[0], sides[1]
+        sides = np.zeros((3, int(self.high_row.max()) - low + 1), np.int64)
+        for side, column in zip(sides, (1, 0, 2), strict=True):
+            np.add.at(side, at, self.cells[:, column])
+        return low, *sides
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,10 +30,16 @@ def footprint_table(bars: Bars) -> pd.DataFrame:
 
 def profile_table(bars: Bars) -> pd.DataFrame:
     """Return a row for each price row of all bars together: sizes in lots by aggressor."""
-    low, bought, sold = bars.profile()
+    low, bought, sold, unclassified = bars.profile()
     ticks = (low + np.arange(len(bought))) * bars.ticks_per_row
     return pd.DataFrame(
-        {"row_ticks": ticks, "price": ticks * bars.tick, "bought": bought, "sold": sold}
+        {
+            "row_ticks": ticks,
+            "price": ticks * bars.tick,
+            "bought": bought,
+            "sold": sold,
+            "unclassified": unclassified,
+        }
     )
 
 

@@ -11,11 +11,16 @@ from of_nautilus.report.bars import Bars
 Line = tuple[str, str, str]  # name, value, what it means
 
 
-def headline(bars: Bars, trades: pd.DataFrame, money: str, size: str) -> list[Line]:
-    """Return the run's numbers as (name, value with unit, meaning)."""
+def headline(
+    bars: Bars, trades: pd.DataFrame, money: str, size: str, multiplier: float = 1.0
+) -> list[Line]:
+    """Return the run's numbers as (name, value with unit, meaning).
+
+    `multiplier`: the contract's, how much money one unit of price and size is.
+    """
     lines: list[Line] = []
     if len(trades):
-        lines += _of_trades(bars, trades, money)
+        lines += _of_trades(bars, trades, money, multiplier)
     lines.append(("Trades of the system", f"{len(trades)}", "positions opened and closed"))
     if len(bars):
         volume = float((bars.buy + bars.sell + bars.unclassified).sum()) * bars.lot
@@ -27,7 +32,7 @@ def headline(bars: Bars, trades: pd.DataFrame, money: str, size: str) -> list[Li
     return lines
 
 
-def _of_trades(bars: Bars, trades: pd.DataFrame, money: str) -> list[Line]:
+def _of_trades(bars: Bars, trades: pd.DataFrame, money: str, multiplier: float) -> list[Line]:
     net = net_results(trades)
     fees = sum((Decimal(fee) for fee in trades.fees), Decimal(0))
     total = sum((Decimal(value) for value in trades.money), Decimal(0))
@@ -56,7 +61,7 @@ def _of_trades(bars: Bars, trades: pd.DataFrame, money: str) -> list[Line]:
         held = float((trades.closed - trades.opened).sum())
         span = float(bars.close_ts[-1] - bars.open_ts[0])
         lines.append(("Time in the market", f"{held / span:.1%}", "of the time shown"))
-    slipped = trades.slippage * trades.tick * trades.lot
+    slipped = trades.slippage * trades.tick * trades.lot * multiplier
     if slipped.abs().sum() > 0:
         lines.append(("Slippage", f"{slipped.sum():,.3g} {money}", "worse than planned, in all"))
     return lines

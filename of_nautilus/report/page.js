@@ -356,11 +356,14 @@
     const middle = (range[0] + range[1]) / 2;
     const session = page.sessions.find((s) => middle >= s.x0 && middle < s.x1) || page.sessions.at(-1);
     if (!session || !session.price.length) return { traces: [], shapes: [], annotations: [] };
-    const traces = [["sold", style.sell], ["bought", style.buy]].map(([name, color]) => ({
+    const half = session.height / 2, inside = (p) => p >= session.val - half && p <= session.vah + half;
+    const sides = [["sold", style.sell], ["bought", style.buy]];
+    if (session.unclassified.some((lots) => lots)) sides.push(["unclassified", css("--muted")]);
+    const traces = sides.map(([name, color]) => ({
       type: "bar", orientation: "h", xaxis: "x2", yaxis: "y", name, showlegend: false,
       x: session[name].map((lots) => lots * page.lot), y: session.price, width: session.height,
       customdata: session[name].map((lots) => size(lots)),
-      marker: { color, opacity: session.price.map((p) => (p >= session.val && p <= session.vah ? 0.85 : 0.4)), line: { width: 0 } },
+      marker: { color, opacity: session.price.map((p) => (inside(p) ? 0.85 : 0.4)), line: { width: 0 } },
       hovertemplate: `%{y:.${priceDigits}f}<br>${name} %{customdata}<extra></extra>`,
     }));
     traces.push({

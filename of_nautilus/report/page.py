@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from of_nautilus.core.value_area import key_prices
 from of_nautilus.data import (
     ClosedTrade,
     DailyBias,
@@ -28,7 +29,7 @@ from of_nautilus.ingest.errors import IngestError
 from of_nautilus.ingest.quality import check_catalog
 from of_nautilus.journal import read_journal
 from of_nautilus.report import pack, results, style, tables, tearsheet
-from of_nautilus.report.bars import instrument_of, read_bars, the_instrument
+from of_nautilus.report.bars import Bars, instrument_of, read_bars, the_instrument
 from of_nautilus.report.card import card_section
 from of_nautilus.report.footprint import row_factor
 from of_nautilus.report.heatmap import draw_book, large_trades
@@ -36,7 +37,7 @@ from of_nautilus.report.measures import read_book, read_vpin
 from of_nautilus.report.notes import read_notes
 from of_nautilus.report.numbers import headline
 from of_nautilus.report.overlays import reasons_text, within
-from of_nautilus.report.profile import read_profile
+from of_nautilus.report.profile import ProfileReading, read_profile
 from of_nautilus.report.stops import stop_paths
 from of_nautilus.report.tables import clock
 
@@ -213,7 +214,8 @@ class _Report:
     # -- its sections -----------------------------------------------------------------------------
 
     def _headline(self) -> str:
-        lines = headline(self.bars, self.trades, self.money, self.size)
+        multiplier = float(self.instrument.multiplier) if self.instrument else 1.0
+        lines = headline(self.bars, self.trades, self.money, self.size, multiplier)
         return self._section("In short", tables.numbers_list(lines))
 
     def _market(self) -> str:
@@ -482,6 +484,7 @@ class _Report:
             if not len(own):
                 continue
             profile = read_profile(own.coarser(row_factor(own, most_rows=PROFILE_ROWS)))
+            read, keys = self._read_as_framed(own, profile)
             at = int(np.searchsorted(bars.open_ts, own.open_ts[0]))
             marks.append(
                 {
@@ -491,12 +494,31 @@ class _Report:
                     "price": profile.price.tolist(),
                     "bought": profile.bought.tolist(),
                     "sold": profile.sold.tolist(),
+                    "unclassified": profile.unclassified.tolist(),
                     "height": profile.height,
-                    "poc": profile.poc,
-                    "val": profile.val,
-                    "vah": profile.vah,
-                    "low_nodes": profile.low_nodes,
-                    "shape": profile.shape,
+                    **keys,
+                    "low_nodes": read.low_nodes,
+                    "shape": read.shape,
                 }
             )
         return marks
+
+    def _read_as_framed(
+        self, own: Bars, drawn: ProfileReading
+    ) -> tuple[ProfileReading, dict[str, float]]:
+        """Return a session's profile and key prices on the rows from which its frame came.
+
+        Those of a session that was not over are the last that were told of; without any it is read
+        as it is drawn.
+        """
+        rolls = self.rolls[(self.rolls.finished_end > 0)]
+        if not len(rolls):
+            return drawn, {name: getattr(drawn, name) for name in ("poc", "val", "vah")}
+        begun = int(own.open_ts[0])
+        told = rolls[(rolls.finished_start <= begun) & (begun < rolls.finished_end)]
+        height = int((told if len(told) else rolls).ticks_per_row.iloc[-1])
+        read = read_profile(framed := own.coarser(max(1, height // own.ticks_per_row)))
+        keys = key_prices(read.volume, framed.profile()[0], framed.ticks_per_row)
+        return read, {
+            name: ticks * own.tick for name, ticks in zip(("poc", "val", "vah"), keys, strict=True)
+        }

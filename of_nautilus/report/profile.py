@@ -1,4 +1,4 @@
-"""The volume profile: bought and sold by price row, POC, value area, thin rows, shape."""
+"""The volume profile: what traded by price row and side, POC, value area, thin rows, shape."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from of_nautilus.core.value_area import (
 from of_nautilus.report.bars import Bars
 from of_nautilus.report.style import BUY, SELL, Theme, decimals_of, theme
 
-NODE_BINS = 60
+NODE_BINS = 40  # as those of the levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,7 @@ class ProfileReading:
     price: np.ndarray
     bought: Ints
     sold: Ints
+    unclassified: Ints
     height: float
     lot: float
     poc: float
@@ -39,31 +40,36 @@ class ProfileReading:
     high_nodes: list[float]
     shape: str
 
+    @property
+    def volume(self) -> Ints:
+        """All that traded by row, also where nobody said who was the aggressor."""
+        return self.bought + self.sold + self.unclassified
+
 
 def read_profile(bars: Bars) -> ProfileReading:
     """Return the volume profile of bars on their own rows."""
-    low, bought, sold = bars.profile()
+    low, bought, sold, unclassified = bars.profile()
     price = bars.row_price(low + np.arange(len(bought)))
-    hist = bought + sold
+    hist = bought + sold + unclassified
     height = bars.ticks_per_row * bars.tick
     if not hist.sum():
         nan = float("nan")
         return ProfileReading(
-            price, bought, sold, height, bars.lot, nan, nan, nan, [], [], "unknown"
+            price, *(bought, sold, unclassified), height, bars.lot, nan, nan, nan, [], [], "unknown"
         )
     val, vah, _ = value_area(hist)
-    bins = NODE_BINS if len(hist) > NODE_BINS else None
     return ProfileReading(
         price=price,
         bought=bought,
         sold=sold,
+        unclassified=unclassified,
         height=height,
         lot=bars.lot,
         poc=float(price[point_of_control(hist)]),
         val=float(price[val]),
         vah=float(price[vah]),
-        low_nodes=[float(price[i]) for i in low_volume_nodes(hist, bins)],
-        high_nodes=[float(price[i]) for i in high_volume_nodes(hist, bins)],
+        low_nodes=[float(price[i]) for i in low_volume_nodes(hist, NODE_BINS)],
+        high_nodes=[float(price[i]) for i in high_volume_nodes(hist, NODE_BINS)],
         shape=str(profile_shape(hist).shape),
     )
 
@@ -97,7 +103,13 @@ def add_profile(
 ) -> None:
     """Add a profile's rows, its POC, value area and low-volume nodes to a figure."""
     inside = (profile.price >= profile.val) & (profile.price <= profile.vah)
-    for name, lots, color in (("sold", profile.sold, SELL), ("bought", profile.bought, BUY)):
+    for name, lots, color in (
+        ("sold", profile.sold, SELL),
+        ("bought", profile.bought, BUY),
+        ("unclassified", profile.unclassified, colors.muted),
+    ):
+        if name == "unclassified" and not lots.any():
+            continue  # bars without a width would only stand in the pointer's way
         figure.add_bar(
             x=lots * profile.lot, y=profile.price, orientation="h", width=profile.height,
             marker={"color": color, "opacity": np.where(inside, 0.85, 0.4), "line": {"width": 0}},

@@ -1,4 +1,4 @@
-// The book through time: the darker a cell, the more rested at that price. Trades lie over it.
+// The book through time: the stronger its color, the more rests at that price. Trades lie over it.
 
 import { Canvas, font, niceStep, Tip } from "./canvas.js";
 import { get } from "./api.js";
@@ -13,7 +13,7 @@ export function heatmap(app) {
   const { root, body } = panel("Heat map of the book", {
     still: true,
     key: [
-      "brighter: more size rests there",
+      "stronger color: more size rests there",
       "line: best bid and ask",
       "● bought, ○ sold: large trades",
     ],

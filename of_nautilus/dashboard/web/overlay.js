@@ -71,10 +71,13 @@ export class Overlay {
       if (y0 === null || y1 === null) continue;
       const inside = row.price >= val - high / 2 && row.price <= vah + high / 2;
       const buy = (row.buy / most) * wide,
+        sell = (row.sell / most) * wide,
         all = (row.volume / most) * wide;
       context.globalAlpha = inside ? 0.55 : 0.3;
+      context.fillStyle = colors.muted; // of no known aggressor
+      context.fillRect(width - all, y0, all - buy - sell, Math.max(y1 - y0 - 0.5, 0.7));
       context.fillStyle = colors.sell_fill;
-      context.fillRect(width - all, y0, all - buy, Math.max(y1 - y0 - 0.5, 0.7));
+      context.fillRect(width - buy - sell, y0, sell, Math.max(y1 - y0 - 0.5, 0.7));
       context.fillStyle = colors.buy_fill;
       context.fillRect(width - buy, y0, buy, Math.max(y1 - y0 - 0.5, 0.7));
     }
@@ -203,8 +206,10 @@ export class Overlay {
     const from = bars[Math.max(Math.floor(range.from), 0)]?.time ?? Infinity;
     const to = bars[Math.min(Math.ceil(range.to), bars.length - 1)];
     for (const marker of this.markers) {
-      if (marker.time < from || marker.time > to.end) continue;
-      const x = this.x(marker.time),
+      // The moment at which a bar closes is the first of the next.
+      const time = marker.time - (marker.at_close ? 1 : 0);
+      if (time < from || time > to.end) continue;
+      const x = this.x(time),
         y = this.y(marker.price);
       if (x === null || y === null) continue;
       // Markers of one bar stand beside each other, away from the bar: buying below it, selling above.

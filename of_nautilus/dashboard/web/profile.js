@@ -41,6 +41,7 @@ export function profile(app) {
     key: [
       "blue: bought",
       "orange: sold",
+      "gray: aggressor unknown",
       "strong: value area",
       "POC, VAH, VAL as lines",
       "◂ thin price (LVN)",
@@ -72,7 +73,7 @@ export function profile(app) {
     tip.show(
       x,
       y,
-      `${number(found.row.price, digits)}\nvolume ${size(found.row.volume, lots)}\nbought ${size(found.row.buy, lots)}\nsold ${size(found.row.sell, lots)}`,
+      `${number(found.row.price, digits)}\nvolume ${size(found.row.volume, lots)}\nbought ${size(found.row.buy, lots)}\nsold ${size(found.row.sell, lots)}${found.row.unclassified ? `\nunknown ${size(found.row.unclassified, lots)}` : ""}`,
     );
   });
   const stop = app.feed.subscribe({ channel: "volume_profile", symbol }, ({ profile: told }) => {
@@ -141,12 +142,15 @@ function paint(c, width, height, colors, state, digits) {
     for (const r of each.rows) {
       const inside = r.price >= each.val - row / 2 && r.price <= each.vah + row / 2,
         buy = (r.buy / most) * room,
+        sell = (r.sell / most) * room,
         all = (r.volume / most) * room;
       c.globalAlpha = inside ? 0.95 : 0.4;
       c.fillStyle = colors.buy_fill;
       c.fillRect(left + 8, y(r.price + row / 2), buy, tall);
       c.fillStyle = colors.sell_fill;
-      c.fillRect(left + 8 + buy, y(r.price + row / 2), all - buy, tall);
+      c.fillRect(left + 8 + buy, y(r.price + row / 2), sell, tall);
+      c.fillStyle = colors.muted;
+      c.fillRect(left + 8 + buy + sell, y(r.price + row / 2), all - buy - sell, tall);
     }
     c.globalAlpha = 1;
     c.font = font(11, "600");

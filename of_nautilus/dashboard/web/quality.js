@@ -90,7 +90,7 @@ export function microstructure(app) {
               each.value === null
                 ? "–"
                 : typeof each.value === "number"
-                  ? `${Number(each.value.toPrecision(5))} ${each.unit ?? ""}`.trim()
+                  ? `${each.value} ${each.unit ?? ""}`.trim()
                   : words(each.value),
             ),
           ),
