@@ -73,7 +73,8 @@ class OwnOrders:
         self._make = make
         self._instrument = instrument
         self._scale = scale
-        self._prefix = f"OF{tag}-{now_ns // 1_000_000_000:x}"
+        self._family = f"OF{tag}-"
+        self._prefix = f"{self._family}{now_ns // 1_000_000_000:x}"
         self._ids = ids
 
     # -- ids --------------------------------------------------------------------------------------
@@ -89,6 +90,11 @@ class OwnOrders:
         """Return the key of an order of this run or taken over by it, None for any other."""
         key = _key(client_order_id)
         return key if key is not None and self._ids.get(key) == client_order_id else None
+
+    def is_left_over(self, client_order_id: ClientOrderId) -> bool:
+        """Return whether an order is one of an earlier run that was not taken over."""
+        ours = str(client_order_id).startswith(self._family)
+        return ours and _key(client_order_id) is not None and self.key(client_order_id) is None
 
     def role(self, client_order_id: ClientOrderId) -> Role | None:
         """Return what an order of this run is for, None for any other."""

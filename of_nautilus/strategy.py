@@ -374,6 +374,11 @@ class OrderFlowStrategy(Strategy):
 
     def on_order_accepted(self, event: OrderAccepted) -> None:
         """Tell the manager; and the journal, where a stop rests now."""
+        if self._own.is_left_over(event.client_order_id):
+            # The host has learned of it after the start: what is open has a stop by now.
+            self.log.warning(f"order of an earlier run canceled: {event.client_order_id}")
+            self.cancel_order(self.cache.order(event.client_order_id))
+            return
         self._report(event, lambda key: Accepted(key, event.ts_event))
         role = self._own.role(event.client_order_id)
         # Binance accepts a stop once more when it is triggered.

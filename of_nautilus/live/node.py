@@ -17,6 +17,7 @@ from nautilus_trader.live.node import TradingNode
 from of_nautilus.errors import UserError
 from of_nautilus.live.flow import LiveFlow, past_topic
 from of_nautilus.live.recorder import Recorder
+from of_nautilus.live.reports import keep_working_orders
 from of_nautilus.live.settings import LiveConfig
 from of_nautilus.live.state import StateKeeper
 from of_nautilus.strategy import OrderFlowStrategy
@@ -43,6 +44,7 @@ def build_node(config: TradingNodeConfig) -> TradingNode:
     for keeper in actors:
         if isinstance(keeper, StateKeeper):
             keeper.guard(strategies, flows)
+    keep_working_orders(node.kernel.exec_engine)
     _wind_down_first(node, strategies)
     sys.setswitchinterval(_SWITCH_S)
     # What is there now stays: to look for garbage in it, again and again, takes 200 ms each time.

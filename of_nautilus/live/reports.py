@@ -5,6 +5,10 @@ host's clients log that and answer with an empty list, or with the orders that t
 engine takes that for a flat account, closes the position in its books, and the stop of a position
 that is still there would be canceled; or the stop is taken for gone, and rests on unknown. Its
 engine is made for clients that raise: then it leaves everything as it is and asks again.
+
+And where the fills that a venue tells do not add up to the position (it was opened before the time
+that is asked for, or changed without a fill), the engine puts one fill in their place, and forgets
+the orders that rest: the position's own stop among them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,6 +24,25 @@ _QUERIES = (
 )
 # What the query at hand has met: each runs in a context of its own.
 _failed: ContextVar[list[Exception]] = ContextVar("failed")
+
+
+def keep_working_orders(engine: Any) -> None:
+    """Let the execution engine keep what rests, whatever the fills come to.
+
+    Later hosts than 1.231 do so by themselves.
+    """
+    adjust = engine._adjust_mass_status_fills
+
+    def adjusting(status: Any) -> None:
+        resting = {
+            name: report
+            for name, report in status._order_reports.items()
+            if report.is_open and report.filled_qty == 0
+        }
+        adjust(status)
+        status._order_reports = resting | status._order_reports
+
+    engine._adjust_mass_status_fills = adjusting
 
 
 def tell_binance_failures(client: Any) -> None:
