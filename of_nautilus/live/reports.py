@@ -31,7 +31,9 @@ def keep_working_orders(engine: Any) -> None:
 
     Later hosts than 1.231 do so by themselves.
     """
-    adjust = engine._adjust_mass_status_fills
+    adjust = getattr(engine, "_adjust_mass_status_fills", None)
+    if adjust is None:
+        return
 
     def adjusting(status: Any) -> None:
         resting = {
