@@ -491,12 +491,13 @@ class ClosedTrade(Data):
         planned: dict[str, Any] = {}
         if plan is not None:
             risk = 0 if plan.adopted else abs(plan.entry - plan.stop)
-            reward = abs(plan.target - plan.entry) if plan.target else math.nan
             planned = {
                 "planned_entry": plan.entry,
                 "first_stop": 0 if plan.adopted else plan.stop,
                 "target": plan.target or 0,
-                "reward_to_risk": reward / risk if risk else math.nan,
+                "reward_to_risk": abs(plan.target - plan.entry) / risk
+                if plan.target and risk
+                else math.nan,
                 "level": plan.level,
                 "score": trade.score,
                 "grade": trade.grade,

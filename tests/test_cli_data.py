@@ -470,14 +470,14 @@ def test_an_interrupt_leaves_what_the_next_run_continues(
     server: served.Server, main: Callable[..., Said], tmp_path: Path
 ) -> None:
     served.three_days(server)
-    server.silence = 60
+    server.silence = 150
     for day in (8, 9, 10):
         server.faults[served.binance(day)] = ["stall"]
     words = [sys.executable, "-m", "of_nautilus", *map(str, fetch(server, tmp_path))]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
     ) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len([p for p in tmp_path.glob("*.part") if p.stat().st_size > 100_000]) < 3:
             assert time.monotonic() < deadline
             assert process.poll() is None
