@@ -154,6 +154,8 @@ def _check_components(config: BacktestRunConfig, where: object) -> None:
     """Look at the components: one that cannot work is stopped by itself, and the run goes on."""
     if config.engine is None:
         return
+    if not all(_instrument_ids(data, where) for data in config.data):
+        return  # the host then reads every instrument there is
     known = {str(name) for data in config.data for name in _instrument_ids(data, where)}
     for one in components(config.engine.actors, config.engine.strategies, where):
         for name in one.instrument_ids:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from nautilus_trader.common.config import resolve_config_path, resolve_path
+from nautilus_trader.common.config import (
+    msgspec_encoding_hook,
+    resolve_config_path,
+    resolve_path,
+)
 from nautilus_trader.common.enums import LogLevel
 from nautilus_trader.model.enums import AccountType, BookType, OmsType, OtoTriggerMode
 from nautilus_trader.model.objects import Money
@@ -26,10 +30,10 @@ _ENUMS = {
     "log_level_file": LogLevel,
 }
 # Adapters have one of their own: this is that of a simulated account, which begins with money.
-_OF_ACCOUNTS = "account_type"
+_OF_ACCOUNTS, _OF_VENUES = "account_type", "starting_balances"
 # Without a hyphen between two names of ASCII the host's process ends.
 _TRADER_ID = re.compile(r"[!-,.-~][ -~]*-[!-,.-~][ -~]*")
-_NAMES = ("strategy_id", "component_id", "client_id", "order_id_tag", "venue", "name")
+_NAMES = ("strategy_id", "component_id", "client_id", "order_id_tag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def _complaint(holder: Mapping[str, Any], name: str, value: Any) -> str | None:
         return next(filter(None, told), None)
     if not isinstance(value, str):
         return None
-    if name in _ENUMS and (name != _OF_ACCOUNTS or "starting_balances" in holder):
+    if name in _ENUMS and (name != _OF_ACCOUNTS or _OF_VENUES in holder):
         return _one_of(value, _ENUMS[name])
     if name == "trader_id":
         return None if _TRADER_ID.fullmatch(value) else "must be two names and a hyphen: DEMO-001"
@@ -89,13 +93,16 @@ def _complaint(holder: Mapping[str, Any], name: str, value: Any) -> str | None:
         return None if _TRADER_ID.fullmatch(value) else "must be two names and a hyphen: Mine-001"
     if name == "order_id_tag" and not value.strip():
         return "must not be empty"
-    if name in _NAMES and not value.isascii():
+    named = name in _NAMES or (name == "name" and _OF_VENUES in holder)
+    if named and not value.isascii():
         return "must be of ASCII letters"
     return None
 
 
 def _one_of(word: str, kind: Any) -> str | None:
     known = kind.__members__
+    if kind is LogLevel and word.upper() == "WARN":
+        return None
     return None if word.upper() in known else f"must be one of {', '.join(known)}"
 
 
@@ -135,7 +142,8 @@ def component(importable: Any, path: str, where: object) -> Component:
                 raise ValueError(f"{one!r} is no module:Class")
         resolve_path(path)
         kind = resolve_config_path(importable.config_path)
-        config = kind.parse(msgspec.json.encode(importable.config))
+        plain = msgspec.json.encode(importable.config, enc_hook=msgspec_encoding_hook)
+        config = kind.parse(plain)
     except (msgspec.ValidationError, ValueError, TypeError, ImportError, AttributeError) as error:
         raise UserError(str(error), place, todo="mend its config") from None
     return Component(path, config, place)

@@ -5,6 +5,7 @@ What an order is for stands in its client order id, which survives a crash: it i
 lots.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ from of_nautilus.decision.orders import (
     WorkingOrder,
 )
 
+_NAME = re.compile(rf"OF[^-]*-([0-9a-f]+)-([0-9]+)-(?:{'|'.join(Role)})")
 _LIVE = (
     OrderStatus.ACCEPTED,
     OrderStatus.PARTIALLY_FILLED,
@@ -125,21 +127,33 @@ class OwnOrders:
     ) -> tuple[Filled, ...]:
         """Return what an earlier run's orders have filled since they were `known`, oldest first.
 
+        A run that began without a state has used the keys of another again: the order that is meant
+        is the newest of its key, and what it was known to be.
+
         The host makes up a fill where the venue tells an order's quantity alone. Where such fills
         hold what was `seen` before, by another trade id, they tell nothing.
         """
-        before = {order.key: order.filled for order in known}
-        missed: list[Filled] = []
-        for order in orders:
+        before = {order.key: order for order in known}
+        newest: dict[int, Order] = {}
+        for order in sorted(orders, key=lambda order: _run(order.client_order_id)):
             key = _key(order.client_order_id)
-            if key not in before or self.take_over(order) is None:
-                continue
+            if key in before and self._is(order, before[key]):
+                newest[key] = order
+        missed: list[Filled] = []
+        for key, order in newest.items():
+            self.take_over(order)
             fills = [self.filled(event) for event in order.events if isinstance(event, OrderFilled)]
             new = [fill for fill in fills if fill is not None and fill.trade_id not in seen]
             filled = self._scale.to_lots(order.filled_qty.as_decimal())
-            if sum(fill.qty for fill in new) == filled - before[key]:
+            if sum(fill.qty for fill in new) == filled - before[key].filled:
                 missed += new
         return tuple(sorted(missed, key=lambda fill: fill.ts))
+
+    def _is(self, order: Order, known: WorkingOrder) -> bool:
+        """Whether an order of the host can be one that was known."""
+        role = str(order.client_order_id).rpartition("-")[2]
+        side = BUY if order.side == OrderSide.BUY else SELL
+        return (role, side) == (known.role.value, known.side)
 
     # -- orders and fills -------------------------------------------------------------------------
 
@@ -235,7 +249,13 @@ class OwnOrders:
         return int((price / self._scale.tick).to_integral_value())
 
 
+def _run(client_order_id: ClientOrderId) -> int:
+    """Return when the run of an order began, s since 1970; 0 if it has another name."""
+    found = _NAME.fullmatch(str(client_order_id))
+    return int(found[1], 16) if found else 0
+
+
 def _key(client_order_id: ClientOrderId) -> int | None:
     """Return the key in an id of this shape, None for any other."""
-    parts = str(client_order_id).split("-")
-    return int(parts[-2]) if len(parts) == 4 and parts[0].startswith("OF") else None
+    found = _NAME.fullmatch(str(client_order_id))
+    return int(found[2]) if found else None

@@ -119,6 +119,7 @@ class OrderFlowStrategy(Strategy):
         self._at_close: list[PatternSignal] = []
         self._ids: dict[int, ClientOrderId] = {}
         self._rested: set[ClientOrderId] = set()
+        self._left_over: set[ClientOrderId] = set()
         self._saved: bytes | None = None
         self._next_check = 0
         self._last = 0
@@ -248,6 +249,7 @@ class OrderFlowStrategy(Strategy):
         self._at_close.clear()
         self._ids.clear()
         self._rested.clear()
+        self._left_over.clear()
         self._saved = None
         self._next_check = self._last = self._tick_ts = self._tick_init = 0
         self._newest = None
@@ -271,6 +273,7 @@ class OrderFlowStrategy(Strategy):
                 return
             now = self._now()
             self._check_position(now)
+            self._cancel_left_over()
             if self.manager is not None and now >= self._next_check:
                 # The next check of a trade stays where it is: it must not depend on a clock.
                 self._update_equity()
@@ -279,6 +282,18 @@ class OrderFlowStrategy(Strategy):
             # The event loop would only log it.
             self.log.exception("guard failed", error)
             self.shutdown_system(f"guard of {self.id} failed: {error!r}")
+
+    def _cancel_left_over(self) -> None:
+        """Cancel what an earlier run left, once nothing can be without a stop for it."""
+        if not self._left_over or self.manager is None:
+            return
+        state = self.manager.state
+        if state.protected and not state.orders.foreign:
+            for name in self._left_over:
+                order = self.cache.order(name)
+                if order is not None and not order.is_closed:
+                    self.cancel_order(order)
+            self._left_over.clear()
 
     def _now(self) -> int:
         """Return the event time: that of the last trade looked at, and what has passed since."""
@@ -335,7 +350,7 @@ class OrderFlowStrategy(Strategy):
             finished = _finished(data, self.manager) if data.volumes else None
             self._do(self.manager.learn_session(data.start, data.end, finished))
         elif isinstance(data, FeedStatus) and data.state == LIVE:
-            self.manager.learned()
+            self._do(self.manager.learned(self._now()))
             self._next_check = 0
 
     def _obey(self, command: OperatorCommand) -> None:
@@ -375,9 +390,9 @@ class OrderFlowStrategy(Strategy):
     def on_order_accepted(self, event: OrderAccepted) -> None:
         """Tell the manager; and the journal, where a stop rests now."""
         if self._own.is_left_over(event.client_order_id):
-            # The host has learned of it after the start: what is open has a stop by now.
-            self.log.warning(f"order of an earlier run canceled: {event.client_order_id}")
-            self.cancel_order(self.cache.order(event.client_order_id))
+            # The host has learned of it after the start.
+            self.log.warning(f"order of an earlier run: {event.client_order_id}")
+            self._left_over.add(event.client_order_id)
             return
         self._report(event, lambda key: Accepted(key, event.ts_event))
         role = self._own.role(event.client_order_id)

@@ -306,11 +306,18 @@ def test_the_past_is_for_levels_and_closes_nothing() -> None:
     assert desk.manager.state.phase is Phase.POSITION_OPEN
     assert not desk.all(ExitMarket)
     assert not desk.all(QueryOrder)
-    # What the session that has ended meanwhile left open is closed then.
-    desk.manager.learned()
+    desk.carry_out(desk.manager.learned(now))
     assert desk.manager.session_end_ns == now
+    # What the session that has ended meanwhile left open is closed then.
     desk.carry_out(desk.manager.on_time(now + SECOND))
     assert [t.closed.reason for t in desk.all(TradeClosed)] == ["session_end"]
+    later = in_trade()
+    ended = later.manager.session_end_ns
+    assert ended is not None
+    later.carry_out(later.manager.learn_session(ended, ended + DAY))
+    later.carry_out(later.manager.learned(ended + SECOND))
+    assert later.manager.session_end_ns == ended + DAY
+    assert [t.closed.reason for t in later.all(TradeClosed)] == ["session_end"]
 
 
 def test_refusals_name_their_reason() -> None:

@@ -12,7 +12,7 @@ from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.test_kit.stubs.events import TestEventStubs
 
 from of_nautilus.core.ticks import MarketScale
-from of_nautilus.decision.orders import Filled, PlaceStop, Role, WorkingOrder
+from of_nautilus.decision.orders import Filled, PlaceStop, PlaceTarget, Role, WorkingOrder
 from of_nautilus.orders import OwnOrders
 
 PERPETUAL = TestInstrumentProvider.btcusdt_perp_binance()
@@ -72,6 +72,11 @@ def test_what_an_earlier_runs_orders_have_filled_since() -> None:
     assert missed == Filled(2, Role.STOP, -1, "T2", 5, 600_000, missed.ts, Decimal("0.1"))
     # Its name is known from now on.
     assert later.key(order.client_order_id) == 2
+    # Another run, without a state, has used the same key before; or for something else after.
+    other = own(run=3).made(PlaceTarget(2, -1, 10, 610_000))
+    before = stop(own(run=0))
+    fill(before, 10, "T0")
+    assert own(run=2).missed([order, before, other], known, {"T1"}) == (missed,)
     # An order that was not open then, and fills that the host has made up anew, tell nothing.
     assert own(run=2).missed([order], (), {"T1"}) == ()
     assert own(run=2).missed([order], known, {"other"}) == ()

@@ -165,10 +165,16 @@ class TradeManager:
         self._read(bar)
         return self._flush()
 
-    def learned(self) -> None:
-        """End the past: the session that it ended in is the present one."""
+    def learned(self, ts: int) -> list[Output]:
+        """End the past: the session that it ended in is the present one.
+
+        A position of one that has ended meanwhile is closed.
+        """
+        if self.session_end_ns is not None and ts >= self.session_end_ns:
+            self._force_close(ts, "session_end")
         if self._learned_end_ns is not None:
             self.session_end_ns, self._learned_end_ns = self._learned_end_ns, None
+        return self._flush()
 
     def on_signal(self, signal: Seen) -> list[Output]:
         """Take a pattern that fired inside a bar."""

@@ -69,18 +69,28 @@ def _wind_down_first(node: TradingNode, strategies: list[OrderFlowStrategy]) -> 
         if begun:
             return
         begun = True
-        running = [strategy for strategy in strategies if strategy.is_running]
-        for strategy in running:
-            strategy.wind_down()
-        end = kernel.loop.time() + _SETTLE_S
-        while not all(strategy.settled for strategy in running) and kernel.loop.time() < end:
-            await asyncio.sleep(_POLL_S)
-        for strategy in running:
-            if not strategy.settled:
-                strategy.log.error(f"stopped with orders under way: {_traded(node, strategy)}")
-        await stop()
+        try:
+            running = [one for one in strategies if one.is_running and _winds_down(one)]
+            end = kernel.loop.time() + _SETTLE_S
+            while not all(strategy.settled for strategy in running) and kernel.loop.time() < end:
+                await asyncio.sleep(_POLL_S)
+            for strategy in running:
+                if not strategy.settled:
+                    strategy.log.error(f"stopped with orders under way: {_traded(node, strategy)}")
+        finally:
+            await stop()
 
     kernel.stop_async = stop_when_settled
+
+
+def _winds_down(strategy: OrderFlowStrategy) -> bool:
+    """Wind a strategy down; return whether it could. One that cannot does not keep the node up."""
+    try:
+        strategy.wind_down()
+    except Exception as error:
+        strategy.log.exception("not wound down", error)
+        return False
+    return True
 
 
 def run_node(config: LiveConfig) -> dict[str, Any]:

@@ -186,14 +186,14 @@ def _agree(plain: dict[str, Any], path: object) -> None:
         pair = data["config"], client["config"]
         for field in _OF_BOTH:
             told = [one[field] for one in pair if one.get(field) is not None]
-            if any(one != told[0] for one in told):
+            if field != "product_types" and any(one != told[0] for one in told):
                 raise UserError(
                     f"{name} trades with another `{field}` than its data have",
                     path,
                     todo=f"name one `{field}`",
                 )
             for one in pair:
-                if told:
+                if told and one.get(field) is None:
                     one[field] = told[0]
 
 
