@@ -28,10 +28,15 @@ def check_file(path: str | Path, option: str) -> Path:
     return path
 
 
+def nearest(path: Path) -> Path:
+    """Return a path, or where it is not there the nearest folder above it that is."""
+    return next(p for p in (path, *path.absolute().parents) if p.exists())
+
+
 def check_folder(path: str | Path, where: object) -> Path:
     """Return a folder that is there or can be made; raise if it cannot be."""
     path = Path(path)
-    there = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
+    there = nearest(path)
     if not there.is_dir():
         raise UserError(f"{there} is a file", where, todo="name a folder")
     if not os.access(there, os.W_OK):

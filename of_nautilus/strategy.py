@@ -328,7 +328,7 @@ class OrderFlowStrategy(Strategy):
         elif isinstance(data, FootprintBar):
             self._take_bar(data)
         elif isinstance(data, SessionRoll):
-            finished = _finished(data, self.manager) if data.volumes else None
+            finished = _finished(data, self.manager)
             self._do(self.manager.on_session(data.start, data.end, finished))
         elif isinstance(data, Forecast):
             self.manager.model_agreement = data.agreement
@@ -347,7 +347,7 @@ class OrderFlowStrategy(Strategy):
             spread = self.manager.settings.risk.spread_ticks
             self._do(self.manager.learn_bar(_bar(data, spread)))
         elif isinstance(data, SessionRoll):
-            finished = _finished(data, self.manager) if data.volumes else None
+            finished = _finished(data, self.manager)
             self._do(self.manager.learn_session(data.start, data.end, finished))
         elif isinstance(data, FeedStatus) and data.state == LIVE:
             self._do(self.manager.learned(self._now()))
@@ -658,7 +658,10 @@ def _seen(signal: PatternSignal, low: int, high: int, last: int) -> Seen:
     )
 
 
-def _finished(roll: SessionRoll, manager: TradeManager) -> SessionProfile:
+def _finished(roll: SessionRoll, manager: TradeManager) -> SessionProfile | None:
+    """Return the session that has ended, None if nothing was traded in it."""
+    if not roll.volumes:
+        return None
     return freeze_session(
         start_ns=roll.finished_start,
         end_ns=roll.finished_end,

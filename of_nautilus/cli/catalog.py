@@ -24,14 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from of_nautilus.ingest.listing import list_catalog
 
     held: dict[str, dict[str, dict[str, Any]]] = {}
-    try:
-        entries = list_catalog(args.catalog)
-    except UserError as error:
-        if error.todo is not None:
-            raise
-        todo = "ingest its data again, with --overlap replace"
-        raise UserError(error.what, error.where, todo=todo) from None
-    for entry in entries:
+    for entry in list_catalog(args.catalog):
         held.setdefault(entry.instrument_id or "(no instrument)", {})[entry.kind] = {
             "rows": entry.rows,
             "files": entry.files,

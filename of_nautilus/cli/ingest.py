@@ -100,20 +100,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         catalog=args.catalog,
     )
     with progress(desc="ingest", total=0, unit="B", quiet=args.quiet) as bar:
-        try:
-            summary = ingest(
-                args.files,
-                instrument,
-                args.catalog,
-                overlap=args.overlap,
-                progress=reporter(bar),
-                **options,
-            )
-        except UserError as error:
-            # Read in Python too, where there is no option.
-            if error.todo != "give the date":
-                raise
-            raise UserError(error.what, error.where, todo="give it: --date 2012-06-21") from None
+        summary = ingest(
+            args.files,
+            instrument,
+            args.catalog,
+            overlap=args.overlap,
+            progress=reporter(bar),
+            **options,
+        )
     figures: dict[str, Any] = summary.to_dict()
     for name in ("first", "last"):
         figures[name] = utc(figures[name])

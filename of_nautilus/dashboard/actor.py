@@ -10,7 +10,6 @@ import pandas as pd
 from nautilus_trader.common.actor import Actor
 from nautilus_trader.common.component import LiveClock
 from nautilus_trader.model.data import OrderBookDeltas, TradeTick
-from nautilus_trader.model.enums import BookType
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.model.instruments import Instrument
 
@@ -20,7 +19,7 @@ from of_nautilus.core.ticks import MarketScale
 from of_nautilus.dashboard.channel import DEPTH, EVENT_TYPES, About, Abouts, NodeSide
 from of_nautilus.dashboard.config import DashboardFeedConfig
 from of_nautilus.dashboard.rings import RingError
-from of_nautilus.data import OperatorCommand, data_type, listen
+from of_nautilus.data import OperatorCommand, data_type, listen, subscribe_book
 from of_nautilus.indicators.base import SIDES
 from of_nautilus.indicators.book import DeltaRows
 
@@ -61,9 +60,7 @@ class DashboardFeed(Actor):
             self.subscribe_trade_ticks(instrument.id)
             if self.config.book:
                 self._books[instrument.id] = _Book(instrument)
-                # In a backtest the host asks for more, in words that pandas 3 deprecates.
-                now = {"from_day_start": False}
-                self.subscribe_order_book_deltas(instrument.id, BookType.L2_MBP, params=now)
+                subscribe_book(self, instrument.id)
         if isinstance(self.clock, LiveClock):
             loop = asyncio.get_running_loop()
             # The host's live timers run on a thread of their own.

@@ -72,7 +72,11 @@ def _entry(store: Store, kind: str, owner: str, names: list[str]) -> Entry:
             with store.open_parquet(path) as file:
                 rows += file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise IngestError(f"damaged Parquet file ({error})", store.path(path)) from error
+            raise IngestError(
+                f"damaged Parquet file ({error})",
+                store.path(path),
+                todo="ingest its data again, with --overlap replace",
+            ) from error
     known = [r for r in ranges if r[1] != _UNKNOWN] or [(0, 0)]
     first, last = min(r[0] for r in known), max(r[1] for r in known)
     return Entry(kind, owner, len(names), rows, size, first, last)

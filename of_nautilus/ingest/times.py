@@ -114,4 +114,4 @@ def day_in_name(path: Path, given: Any = None) -> date:
             return date.fromisoformat(part)
         except ValueError:
             continue
-    raise IngestError("no date in the file's name", path, todo="give the date")
+    raise IngestError("no date in the file's name", path, todo="give it: --date 2012-06-21")

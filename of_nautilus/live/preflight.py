@@ -17,7 +17,8 @@ from of_nautilus.config import OrderFlowStrategyConfig
 from of_nautilus.decision.risk import Market, Refusal, RiskConfig, position_size
 from of_nautilus.decision.settings import settle
 from of_nautilus.errors import UserError
-from of_nautilus.host_config import Component, components
+from of_nautilus.files import nearest
+from of_nautilus.host_config import Component
 from of_nautilus.ingest.columns import TradeColumns, data_files
 from of_nautilus.ingest.store import open_store
 from of_nautilus.live.database import address, database_of, ping
@@ -335,7 +336,7 @@ def _database(config: LiveConfig) -> Iterator[Check]:
 def _recording(config: LiveConfig) -> Iterator[Check]:
     for one in config.components("Recorder"):
         folder = Path(one.get("catalog", "catalog"))
-        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        there = nearest(folder)
         free = shutil.disk_usage(there).free
         text = f"to {folder}, {free / 1e9:.1f} GB free"
         if not os.access(there, os.W_OK):
@@ -351,8 +352,7 @@ def _recording(config: LiveConfig) -> Iterator[Check]:
 
 def _strategies(config: LiveConfig, venue: str) -> list[Component]:
     """Return the strategies at a venue."""
-    made = components([], config.node.strategies, config.path)
-    return [one for one in made if venue in map(_venue, one.instrument_ids)]
+    return [one for one in config.strategies if venue in map(_venue, one.instrument_ids)]
 
 
 def _flows(config: LiveConfig) -> set[str]:

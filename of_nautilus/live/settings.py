@@ -18,7 +18,7 @@ from nautilus_trader.config import TradingNodeConfig
 from nautilus_trader.core import nautilus_pyo3
 
 from of_nautilus.errors import UserError
-from of_nautilus.host_config import check_words, components
+from of_nautilus.host_config import Component, check_words, components
 from of_nautilus.live.database import with_credentials
 from of_nautilus.live.venue import Keys
 
@@ -65,12 +65,13 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
-    """A config file that has been read: as plain JSON, and as the host's config."""
+    """A config file that has been read: as plain JSON, as the host's config, and by its parts."""
 
     path: Path
     plain: dict[str, Any]
     node: TradingNodeConfig
     clients: tuple[Client, ...]
+    strategies: tuple[Component, ...]
 
     @property
     def real_money(self) -> bool:
@@ -125,13 +126,14 @@ def load_live_config(path: str | Path) -> LiveConfig:
                 raise UserError(str(error), where, todo="mend its config") from None
     if not clients:
         raise UserError("has no data client", path, todo="see configs/paper_binance.json")
-    for one in components(node.actors, node.strategies, path):
+    strategies = components([], node.strategies, path)
+    for one in [*components(node.actors, [], path), *strategies]:
         for name in one.instrument_ids:
             if (venue := name.rpartition(".")[2]) not in plain["data_clients"]:
                 raise UserError(
                     f"no data client for {name}", one.where, todo=f"add one of {venue}, or mend it"
                 )
-    return LiveConfig(Path(path), plain, node, clients)
+    return LiveConfig(Path(path), plain, node, clients, tuple(strategies))
 
 
 def _found_secrets(value: Any, where: str = "") -> Iterator[str]:
